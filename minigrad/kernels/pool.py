@@ -18,7 +18,7 @@ from minigrad.kernels import native
 from minigrad.kernels.native import pool as fast
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
-from minigrad.kernels.windows import Axis, copy_lines
+from minigrad.kernels.windows import Axes, Axis, copy_lines
 
 CACHE = 1 << 21  # bytes of input in a tile: with smaller ones, threads wait for each other longer than they compute
 
@@ -32,7 +32,7 @@ def _at(axis: int, ndim: int, cells: slice) -> tuple:
     return (*[slice(None)] * axis, cells, *[slice(None)] * (ndim - axis - 1))
 
 
-def _one_window(axes: Sequence[Axis]) -> bool:
+def _one_window(axes: Axes) -> bool:
     """Whether there is just one window, with all cells in it."""
     return all(axis.out == 1 and len(axis.places) == axis.size for axis in axes)
 
@@ -42,7 +42,7 @@ def _lowest(dtype: np.dtype) -> float:
 
 
 @native.twin(fast.max_pool, times=0)
-def max_pool(x: np.ndarray, axes: Sequence[Axis], placed: bool = True) -> tuple[np.ndarray, Any]:
+def max_pool(x: np.ndarray, axes: Axes, placed: bool = True) -> tuple[np.ndarray, Any]:
     """The maximum of every window of ``x`` (``N C *sizes``), and its cell number in the window, counted row by row, or None unless ``placed``.
 
     Of equal maxima the first counts. If a window has NaNs, the last of them counts.
@@ -67,7 +67,7 @@ def max_pool(x: np.ndarray, axes: Sequence[Axis], placed: bool = True) -> tuple[
     return y, which
 
 
-def _maxima(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+def _maxima(x: np.ndarray, axes: Axes) -> np.ndarray:
     """The maxima alone, in a quarter of the time. Rows first: they are compared in one piece, and halve what is compared along them."""
     for a in range(2, x.ndim):
         axis = axes[a - 2]
@@ -83,7 +83,7 @@ def _maxima(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     return x
 
 
-def _max_tile(x: np.ndarray, axes: Sequence[Axis], dtype: np.dtype, nan: bool) -> tuple[np.ndarray, np.ndarray]:
+def _max_tile(x: np.ndarray, axes: Axes, dtype: np.dtype, nan: bool) -> tuple[np.ndarray, np.ndarray]:
     last, unit = x.ndim - 1, axes[-1].kernel
     x, codes = _max_along(x, None, last, axes[-1], 1, dtype, nan)
     for a in reversed(range(2, last)):  # the last axis first, so that a later cell has a larger code
@@ -136,7 +136,7 @@ def _max_along(
     return best, which
 
 
-def flat_index(which: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+def flat_index(which: np.ndarray, axes: Axes) -> np.ndarray:
     """The flat index in the spatial axes of the input, for cell numbers ``which`` that :func:`max_pool` returned."""
     offsets = np.zeros((), np.intp)  # flat distance of a window's cells from its first cell
     origins = np.zeros((), np.intp)  # flat index of each window's first cell
@@ -161,7 +161,7 @@ def put_cells(y: np.ndarray, index: np.ndarray, sizes: Sequence[int]) -> np.ndar
     return x
 
 
-def put_maxima(y: np.ndarray, which: np.ndarray, sizes: Sequence[int], axes: Sequence[Axis]) -> np.ndarray:
+def put_maxima(y: np.ndarray, which: np.ndarray, sizes: Sequence[int], axes: Axes) -> np.ndarray:
     """Zeros (``N C *sizes``) with ``y`` added to the cells of numbers ``which`` of the windows, which :func:`max_pool` returned.
 
     Where windows of two cells along the last axis cover the input without meeting, both cells are one integer, and a shift puts a number into
@@ -194,7 +194,7 @@ def take_cells(x: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 @native.twin(fast.sum_pool)
-def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+def sum_pool(x: np.ndarray, axes: Axes) -> np.ndarray:
     """The sum of every window of ``x`` (``N C *sizes``)."""
     if _one_window(axes):
         return x.sum(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype)
@@ -219,7 +219,7 @@ def sum_pool(x: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
 
 
 @native.twin(fast.spread_pool)
-def spread_pool(y: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
+def spread_pool(y: np.ndarray, axes: Axes) -> np.ndarray:
     """Zeros with each element of ``y`` added to all cells of its window: the transpose of :func:`sum_pool`."""
     x = np.empty((*y.shape[:2], *[axis.size for axis in axes]), y.dtype)
     if _one_window(axes):

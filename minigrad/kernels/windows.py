@@ -6,6 +6,7 @@ Convolution, pooling and :func:`unfold` use this module. Arrays are ``N C *sizes
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
@@ -57,6 +58,49 @@ class Axis(NamedTuple):
     places: tuple[tuple[int, slice, slice], ...]
     stride: int = 0
     all_meet: bool = True
+
+
+class Axes(tuple[Axis, ...]):
+    """The windows along all spatial axes. What they measure is computed when it is asked for first.
+
+    >>> axes = Axes([sliding(5, 2, 2, 2, 0), sliding(7, 3, 2, 2, 0)])
+    >>> axes.outs, axes.cells, axes.windows, axes.kernel
+    ((2, 3), 35, 6, 4)
+    """
+
+    @functools.cached_property
+    def outs(self) -> tuple[int, ...]:
+        """Windows along each axis."""
+        return tuple([axis.out for axis in self])
+
+    @functools.cached_property
+    def cells(self) -> int:
+        """Cells of a plane of the input."""
+        return math.prod([axis.size for axis in self])
+
+    @functools.cached_property
+    def windows(self) -> int:
+        """Windows of a plane."""
+        return math.prod(self.outs)
+
+    @functools.cached_property
+    def kernel(self) -> int:
+        """Cells of a window."""
+        return math.prod([axis.kernel for axis in self])
+
+    @functools.cached_property
+    def all_meet(self) -> bool:
+        """Whether each window has a cell in the input."""
+        return all(axis.all_meet for axis in self)
+
+    @functools.cached_property
+    def table(self) -> np.ndarray | None:
+        """The struct Windows of kernels.c, of one or two axes: h, w, oh, ow, kh, kw, sh, sw, ph, pw. None if windows are dilated or uneven."""
+        if not 1 <= len(self) <= 2 or any(not axis.stride or axis.dilation != 1 or not axis.out for axis in self):
+            return None
+        along = [(axis.size, axis.out, axis.kernel, axis.stride, -int(axis.starts[0])) for axis in self]
+        first, second = ((1, 1, 1, 1, 0), *along)[-2:]
+        return np.array([*zip(first, second, strict=True)], np.int64)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ from minigrad.engine import ShapeError, TensorBase, batched, known_as, linear_in
 from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.native import pool as fast
-from minigrad.kernels.windows import Axis, adaptive, sliding
+from minigrad.kernels.windows import Axes, adaptive, sliding
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import number
@@ -506,17 +506,10 @@ def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size |
 # ---------------------------------------------------------------------------------------- from arguments to windows
 
 
-def _with_channels(name, input, dims):
-    x, single = _images(name, input, dims)
-    if not x.shape[1]:
-        raise ShapeError(f"{name}: the input {tuple(input.shape)} has no channel; only the size of the batch may be 0")
-    return x, single
-
-
 def _max_pool(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    x, single = _with_channels(name, input, dims)
-    axes = _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode)
-    if not all(axis.all_meet for axis in axes):
+    x, single = _images(name, input, dims, pixels=False)
+    axes = _axes(name, input.shape, dims, kernel_size, stride, padding, dilation, ceil_mode)
+    if not axes.all_meet:
         raise ShapeError(
             f"{name}: a window meets nothing but padding "
             f"(input {tuple(input.shape)}, kernel_size {kernel_size}, padding {padding}, dilation {dilation})"
@@ -585,8 +578,8 @@ def _fractional_windows(name, dims, input, kernel_size, output_size, output_rati
 
 
 def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    x, single = _with_channels(name, input, dims)
-    axes = _axes(name, x, dims, kernel_size, stride, padding, 1, ceil_mode)
+    x, single = _images(name, input, dims, pixels=False)
+    axes = _axes(name, input.shape, dims, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is None:
         divisor = _counts(axes, per_axis(name, "padding", padding, dims, 0) if count_include_pad else None)
     elif divisor_override == 0:
@@ -649,35 +642,45 @@ def _images(name, input, dims, pixels=True):
     x, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
     if x.dtype.kind == "b":
         raise TypeError(f"{name}: bool tensors cannot be pooled; convert them, as in x.float()")
-    if pixels and 0 in x.shape[2:]:
-        raise ShapeError(f"{name}: the input has no pixels (input {tuple(input.shape)})")
+    if pixels:
+        _check_pixels(name, tuple(input.shape), dims)
     return x, single
 
 
-def _axes(name, x, dims, kernel_size, stride, padding, dilation, ceil_mode) -> Sequence[Axis]:
+def _check_pixels(name, shape, dims):
+    if 0 in shape[-dims:]:
+        raise ShapeError(f"{name}: the input has no pixels (input {shape})")
+
+
+def _axes(name, shape, dims, kernel_size, stride, padding, dilation, ceil_mode) -> Axes:
     kernel, dilation = per_axis(name, "kernel_size", kernel_size, dims), per_axis(name, "dilation", dilation, dims)
     stride = kernel if stride is None or stride == () or stride == [] else per_axis(name, "stride", stride, dims)
-    return _laid(name, tuple(x.shape), kernel, stride, per_axis(name, "padding", padding, dims, 0), dilation, bool(ceil_mode))
+    return _laid(name, tuple(shape), kernel, stride, per_axis(name, "padding", padding, dims, 0), dilation, bool(ceil_mode))
 
 
 @functools.lru_cache(maxsize=1024)
-def _laid(name, shape, kernel, stride, padding, dilation, ceil) -> tuple[Axis, ...]:
+def _laid(name, shape, kernel, stride, padding, dilation, ceil) -> Axes:
+    """The windows on images of ``shape``, of which the first number may be that of a batch. Raises for what does not fit."""
+    dims = len(kernel)
+    _check_pixels(name, shape, dims)
+    if not shape[-dims - 1]:
+        raise ShapeError(f"{name}: the input {shape} has no channel; only the size of the batch may be 0")
     if max(padding) and any(p > k // 2 for k, p in zip(kernel, padding, strict=True)):
         raise ShapeError(f"{name}: padding {padding} is more than half the window {by(kernel)} (input {shape})")
     pads = tuple([(p, p) for p in padding])
-    out = fitted(name, "window", (("input", shape),), shape[2:], kernel, stride, pads, dilation, ceil)
-    return tuple(map(sliding, shape[2:], out, kernel, stride, padding, dilation))
+    out = fitted(name, "window", (("input", shape),), shape[-dims:], kernel, stride, pads, dilation, ceil)
+    return Axes(map(sliding, shape[-dims:], out, kernel, stride, padding, dilation))
 
 
-def _adaptive_axes(name, x, dims, output_size) -> list[Axis]:
+def _adaptive_axes(name, x, dims, output_size) -> Axes:
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * dims
     if len(sizes) != dims:
         raise ShapeError(f"{name}: output_size must be an int or {dims} of them, not {output_size}")
     sizes = per_axis(name, "output_size", [n if wanted is None else wanted for n, wanted in zip(x.shape[2:], sizes, strict=True)], dims, 0)
-    return list(map(adaptive, x.shape[2:], sizes))
+    return Axes(map(adaptive, x.shape[2:], sizes))
 
 
-def _counts(axes: Sequence[Axis], pads: tuple[int, ...] | None = None) -> Any:
+def _counts(axes: Axes, pads: tuple[int, ...] | None = None) -> Any:
     """The number of cells of each window, including up to ``pads`` cells beyond the input; a single number if all are equal."""
     along = []
     for a, axis in enumerate(axes):

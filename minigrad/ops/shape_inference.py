@@ -229,6 +229,7 @@ def _rule(op: Op) -> Callable[[Op, tuple, dict[str, Any]], Any]:
 
 # --------------------------------------------------------------------------------------------------- multiply-adds
 
+
 def _each(w: Any) -> int:
     """The weights of one output of a convolution."""
     return w.size // (w.shape[0] or 1)

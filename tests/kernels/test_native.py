@@ -24,7 +24,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad.kernels import conv, native, norm, pool, products, sorting, steps, sums, winograd
 from minigrad.kernels.native import build, maps
-from minigrad.kernels.windows import adaptive, output_size, sliding
+from minigrad.kernels.windows import Axes, adaptive, output_size, sliding
 from minigrad.ops import activation, elementwise, loss, recurrent, softmax
 
 BUILT = native.Library() if (Path(native.__file__).parent / build.LIBRARY).exists() and os.environ.get("MINIGRAD_NATIVE") != "0" else None
@@ -134,6 +134,10 @@ def test_elements(level, name, size, layout, seed, wide):
     assert ours.shape == theirs.shape and ours.dtype == np.float32 and bits_of(*more) == bits_of(*rest)
     if name in ("gelu_back", "gelu_tanh_back"):  # far below 0 a slope is 0 in one and tiny in the other, and inf times it NaN or inf
         ours, theirs = [np.where(np.isinf(arrays[0]) & (arrays[1] < -4), 0.0, a) for a in (ours, theirs)]
+    if (
+        name == "with_logits"
+    ):  # (1 - t) x may be beyond all numbers where the sum is not: a multiplication fused with it does not round before
+        ours, theirs = [np.where(np.isfinite(arrays[0]) & (np.abs(arrays[0]) > 1e37), 0.0, a) for a in (ours, theirs)]
     np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
     np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
     good = np.isfinite(theirs)
@@ -408,7 +412,7 @@ def windows(draw):
             if draw(hs.integers(0, 7)) == 0
             else sliding(size, out, kernel, stride, padding)
         )
-    return axes
+    return Axes(axes)
 
 
 @LEVELS

@@ -10,7 +10,7 @@ from hypothesis import strategies as hs
 import minigrad as mg
 from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
-from minigrad.kernels.windows import output_size, sliding
+from minigrad.kernels.windows import Axes, output_size, sliding
 from minigrad.ops import pool
 from minigrad.testing import gradcheck
 from minigrad.testing import strategies as st
@@ -244,6 +244,7 @@ def test_maxima_without_a_graph_are_the_same(options, special, dtype):
 def test_windows_that_do_not_meet_get_their_gradients_by_shifts(axes, dtype, cache, monkeypatch):
     """The same cells as by indices, for each cell of a window, whatever the numbers, in one tile and several."""
     monkeypatch.setattr(kernels, "CACHE", cache)
+    axes = Axes(axes)
     sizes = [axis.size for axis in axes]
     x = np.random.default_rng(0).normal(size=(5, 3, *sizes)).astype(dtype)
     y, which = kernels.max_pool(x, axes)

@@ -860,7 +860,8 @@ void NAME(gru_back)(const float *gy, const float *y, const float *gates, const f
 
 /* ------------------------------------------------------------------------------------------------------------- pooling */
 
-/* What a plane and its windows measure: see max_pool. */
+/* What a plane and its windows measure: kh x kw cells, 255 at most, that start every `sh` rows and `sw` columns, the first `ph` rows and `pw`
+ * columns before the plane. */
 typedef struct { Long h, w, oh, ow, kh, kw, sh, sw, ph, pw; } Windows;
 
 /* Every second number from `from` on, beginning with the first. */
@@ -934,11 +935,10 @@ static inline void pool_pairs(const float *x, Long w, float *y, uint8_t *which) 
 }
 
 /* The largest cell of each window of a plane, and which of the window it is, counted row by row: the first of several largest, or the last
- * NaN. Windows have kh x kw cells, 255 at most, and start every `sh` rows and `sw` columns, the first `ph` rows and `pw` columns before the
- * plane. Blocks of windows may be longer than a row: what lies behind it is overwritten next. */
-void NAME(max_pool)(const float *restrict x, float *restrict y, uint8_t *restrict which, Long planes, Long h, Long w, Long oh, Long ow,
-                    Long kh, Long kw, Long sh, Long sw, Long ph, Long pw) {
-    Windows s = {h, w, oh, ow, kh, kw, sh, sw, ph, pw};
+ * NaN. Blocks of windows may be longer than a row: what lies behind it is overwritten next. */
+void NAME(max_pool)(const float *restrict x, float *restrict y, uint8_t *restrict which, Long planes, const Windows *windows) {
+    const Windows s = *windows;
+    const Long h = s.h, w = s.w, oh = s.oh, ow = s.ow, kh = s.kh, kw = s.kw, sh = s.sh, sw = s.sw, ph = s.ph, pw = s.pw;
     const float *end = x + planes * h * w, *y_end = y + planes * oh * ow;
     Long first = (pw + sw - 1) / sw, last = w + pw < kw ? 0 : (w + pw - kw) / sw + 1; /* windows with all columns in the plane */
     first = first < ow ? first : ow;
@@ -995,8 +995,8 @@ static inline void spread_row(const float *g, const uint8_t *which, float *d, Lo
 }
 
 /* Add each g to the cell of its window that `which` names; d is overwritten. */
-void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which, float *restrict d, Long planes, Long h, Long w, Long oh,
-                         Long ow, Long kh, Long kw, Long sh, Long sw, Long ph, Long pw) {
+void NAME(max_pool_back)(const float *restrict g, const uint8_t *restrict which, float *restrict d, Long planes, const Windows *s) {
+    const Long h = s->h, w = s->w, oh = s->oh, ow = s->ow, kh = s->kh, kw = s->kw, sh = s->sh, sw = s->sw, ph = s->ph, pw = s->pw;
     if (kh == 2 && kw == 2 && sh == 2 && sw == 2 && h == 2 * oh && w == 2 * ow) { /* each cell is in one window */
         for (Long left = planes * oh; left; left--, g += ow, which += ow, d += 2 * w) {
             if (ow <= LANES && LANES <= left * ow && 2 * LANES <= (2 * left - 1) * w) { /* one block, for both rows of cells */
@@ -1033,10 +1033,9 @@ static inline Long cells_of(const Windows *s, Long j, Long *first, Long *last) {
     return at;
 }
 
-/* The sum of each window of a plane. Arguments as for max_pool; rows of the plane have POOL_ROW numbers at most. */
-void NAME(sum_pool)(const float *restrict x, float *restrict y, Long planes, Long h, Long w, Long oh, Long ow, Long kh, Long kw, Long sh,
-                    Long sw, Long ph, Long pw) {
-    Windows s = {h, w, oh, ow, kh, kw, sh, sw, ph, pw};
+/* The sum of each window of a plane, whose rows have POOL_ROW numbers at most. */
+void NAME(sum_pool)(const float *restrict x, float *restrict y, Long planes, const Windows *s) {
+    const Long h = s->h, w = s->w, oh = s->oh, ow = s->ow, kh = s->kh, kw = s->kw, sh = s->sh, sw = s->sw, ph = s->ph, pw = s->pw;
     float sums[POOL_ROW];
     for (Long p = 0; p < planes; p++, x += h * w)
         for (Long r = 0; r < oh; r++, y += ow) {
@@ -1053,7 +1052,7 @@ void NAME(sum_pool)(const float *restrict x, float *restrict y, Long planes, Lon
                 continue;
             }
             for (Long j = 0; j < kw; j++) {
-                Long c, last, at = cells_of(&s, j, &c, &last);
+                Long c, last, at = cells_of(s, j, &c, &last);
                 if (sw == 1) for (; c < last; c++) y[c] += sums[at + c];
                 else for (; c < last; c++) y[c] += sums[at + c * sw];
             }
@@ -1061,9 +1060,8 @@ void NAME(sum_pool)(const float *restrict x, float *restrict y, Long planes, Lon
 }
 
 /* Each y added to all cells of its window: d is overwritten. */
-void NAME(spread_pool)(const float *restrict y, float *restrict d, Long planes, Long h, Long w, Long oh, Long ow, Long kh, Long kw, Long sh,
-                       Long sw, Long ph, Long pw) {
-    Windows s = {h, w, oh, ow, kh, kw, sh, sw, ph, pw};
+void NAME(spread_pool)(const float *restrict y, float *restrict d, Long planes, const Windows *s) {
+    const Long h = s->h, w = s->w, oh = s->oh, ow = s->ow, kh = s->kh, kw = s->kw, sh = s->sh, sw = s->sw, ph = s->ph, pw = s->pw;
     float row[POOL_ROW];
     for (Long p = 0; p < planes; p++, d += h * w) {
         memset(d, 0, 4 * h * w);
@@ -1075,7 +1073,7 @@ void NAME(spread_pool)(const float *restrict y, float *restrict d, Long planes, 
             } else {
                 memset(row, 0, 4 * w);
                 for (Long j = 0; j < kw; j++) {
-                    Long c, last, at = cells_of(&s, j, &c, &last);
+                    Long c, last, at = cells_of(s, j, &c, &last);
                     if (sw == 1) for (; c < last; c++) row[at + c] += y[c];
                     else for (; c < last; c++) row[at + c * sw] += y[c];
                 }

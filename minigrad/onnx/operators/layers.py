@@ -9,7 +9,7 @@ import numpy as np
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad.kernels.windows import sliding
+from minigrad.kernels.windows import Axes, sliding
 from minigrad.onnx.limits import budget, room
 from minigrad.onnx.reader import OnnxError
 from minigrad.onnx.table import axis_of, constant, ints, number, operator
@@ -178,12 +178,7 @@ def _max_pool(
 
 def _sums(x: Any, at: _Windows) -> Any:
     """The sum of every window; cells of the padding are 0."""
-    axes = tuple(
-        [
-            sliding(n, o, k, s, a, d)
-            for n, o, k, s, a, d in zip(at.sizes, at.outs, at.kernel, at.strides, at.before, at.dilations, strict=True)
-        ]
-    )
+    axes = Axes(map(sliding, at.sizes, at.outs, at.kernel, at.strides, at.before, at.dilations))
     return avg_pool(x, axes=axes, divisor=1)
 
 
