@@ -46,7 +46,7 @@ SHORT = 12  # pixels of rows up to which that is faster than copying rows
 BUFFER = 256  # elements of numpy's buffer where spread rows are added: they are longer, and so are not copied to it
 TOTALS = 8 << 20  # bytes of all partial sums of a weight gradient: each share has its own
 
-WINOGRAD = "winograd"
+WINOGRAD, PATCHES = "winograd", "patches"
 ALGORITHMS = (*LAYOUTS, WINOGRAD)  # the direct algorithms are named after their column layout
 _forced: list[str] = []
 
@@ -66,7 +66,8 @@ def force(name: str) -> Iterator[None]:
 def algorithm(
     wanted: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window, dtype: np.dtype | type
 ) -> str:
-    """The fastest of :data:`ALGORITHMS`, estimated from the shapes (and from whether Winograd's transforms are native).
+    """The fastest of :data:`ALGORITHMS`, estimated from the shapes (and from whether Winograd's transforms are native); ``"patches"``, the module,
+    where windows do not meet.
 
     Args:
         wanted: ``"output"``, ``"input"`` (the input gradient as a convolution of the output with the flipped kernel), ``"weight"`` (the weight
@@ -83,11 +84,15 @@ def algorithm(
     'interleaved'
     >>> algorithm("output", (1, 512, 7, 7), (512, 512, 3, 3), (7, 7), window, np.float64)
     'merged'
+    >>> algorithm("output", (8, 3, 224, 224), (384, 3, 16, 16), (14, 14), Window((16, 16), ((0, 0), (0, 0)), (1, 1)), np.float32)
+    'patches'
     """
     dtype = np.dtype(dtype)
     is_native = dtype == np.float32 and native.library() is not None
     fastest, possible = _choices(wanted, x_shape, w_shape, sizes, window, dtype, is_native)
-    return _forced[-1] if _forced and _forced[-1] in possible else fastest
+    if _forced:
+        return _forced[-1] if _forced[-1] in possible else Images.name if fastest == PATCHES else fastest
+    return fastest
 
 
 @functools.lru_cache(maxsize=1024)
@@ -108,6 +113,8 @@ def _choices(
     can_winograd = can_winograd and 2 <= len(sizes) <= 3 and w_shape[-2:] in ((3, 3), (5, 5)) and max(window.stride) == 1
     can_rows = wanted != "scatter" and one_group and window.dilation[0] == 1  # in-place additions into overlapping matrices go wrong
     possible = (Images.name, Merged.name, *[Rows.name, Interleaved.name] * can_rows, *[WINOGRAD] * can_winograd)
+    if wanted in ("output", "weight") and patches.apart(x_shape, w_shape, sizes, window):
+        return PATCHES, possible
     if can_winograd:
         direct = 0.225 / 9 * math.prod(w_shape[2:]) * n * pixels * c * o  # nanoseconds, at 25 ps for each product
         if winograd.nanoseconds(n, c, o, w_shape[2:], sizes, window.dilation, is_native, wanted == "weight") < direct:
@@ -123,10 +130,6 @@ def _choices(
     if can_rows and thin and across >= 8 and n * across >= least:
         return Interleaved.name if n >= MANY and across <= SHORT and wanted != "input" else Rows.name, possible
     return Merged.name if o // max(1, x_shape[1] // max(1, c)) * cells > HEAVY and pixels < cells else Images.name, possible
-
-
-def _by_patches(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Window) -> bool:
-    return not _forced and patches.apart(x_shape, w_shape, sizes, window)
 
 
 def _choose(chosen: str, fast: Callable[[], np.ndarray | None], columns: Callable[[str], np.ndarray]) -> np.ndarray:
@@ -148,9 +151,9 @@ def _parallel(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
 
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple[int, ...], window: Window) -> np.ndarray:
     """y[n, o, p] = bias[o] + sum over c, k of x[n, c, p * stride + k * dilation - padding] * w[o, c, k]; p runs over ``sizes``."""
-    if _by_patches(x.shape, w.shape, tuple(sizes), window):
-        return patches.convolve(x, w, bias, sizes, window)
     chosen = algorithm("output", x.shape, w.shape, sizes, window, x.dtype)
+    if chosen == PATCHES:
+        return patches.convolve(x, w, bias, sizes, window)
     return _choose(
         chosen,
         lambda: winograd.convolve_apart(x, w, bias, sizes, window, False),
@@ -213,7 +216,7 @@ def _in_pieces(weights: np.ndarray, columns: np.ndarray, out: np.ndarray) -> Non
 
 def input_gradient(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window: Window) -> np.ndarray:
     """The transpose of :func:`convolve` in x: x[n, c, p * stride + k * dilation - padding] += y[n, o, p] * w[o, c, k]; x has ``shape``."""
-    if _by_patches(shape, w.shape, y.shape[2:], window):
+    if not _forced and patches.apart(shape, w.shape, y.shape[2:], window):
         return patches.input_gradient(y, w, shape, window)
     groups, padding = groups_of(shape, w.shape), []
     for k, (before, _), d in zip(w.shape[2:], window.padding, window.dilation, strict=True):
@@ -307,12 +310,11 @@ def weight_gradient(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], window
 
     ``db`` gets the sums of y over n and p, the transpose in the bias.
     """
-    if _by_patches(x.shape, shape, y.shape[2:], window):
-        add_pixels(y, db)
-        return patches.weight_gradient(x, y, shape, window)
     chosen = algorithm("weight", x.shape, shape, y.shape[2:], window, x.dtype)
-    if chosen == WINOGRAD:
+    if chosen in (PATCHES, WINOGRAD):
         add_pixels(y, db)
+    if chosen == PATCHES:
+        return patches.weight_gradient(x, y, shape, window)
     return _choose(
         chosen,
         lambda: winograd.weight_gradient_apart(x, y, shape, window),

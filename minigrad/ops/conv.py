@@ -43,6 +43,7 @@ from minigrad.ops.batching import merged, of_channels, split, with_channels
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import permute
 from minigrad.ops.window_sizes import as_batch, fitted, per_axis, said
+from minigrad.tree import unwrapped
 from minigrad.types import Array, Size, Tensor
 
 # ---------------------------------------------------------------------------------------- three ops, one trilinear form
@@ -151,7 +152,7 @@ def conv1d(
     groups: int = 1,
 ) -> Tensor:
     """Convolution along one axis: ``torch.nn.functional.conv1d``. Like :func:`conv2d`, with (N, C, L) and a weight (O, C/groups, K)."""
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(input, weight, bias, "conv1d", 1, stride, padding, dilation, groups)
 
 
 def conv2d(
@@ -194,7 +195,7 @@ def conv2d(
             [-1.,  0.,  1.],
             [-1.,  0.,  1.]])
     """
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(input, weight, bias, "conv2d", 2, stride, padding, dilation, groups)
 
 
 def conv3d(
@@ -207,7 +208,7 @@ def conv3d(
     groups: int = 1,
 ) -> Tensor:
     """Convolution of volumes: ``torch.nn.functional.conv3d``. Like :func:`conv2d`, with (N, C, D, H, W) and (O, C/groups, KD, KH, KW)."""
-    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(input, weight, bias, "conv3d", 3, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(
@@ -276,22 +277,13 @@ def conv_transpose3d(
 
 
 @in_float32
-def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
+def _conv(input, weight, bias, name, dims, stride, padding, dilation, groups):
     x, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
     stride, dilation = per_axis(name, "stride", stride, dims), per_axis(name, "dilation", dilation, dims)
-    whole = type(padding) in (int, str) or (type(padding) is tuple and all(type(p) is int for p in padding))
+    whole = {*map(type, padding)} <= {int} if type(padding) is tuple else type(padding) in (int, str)
     fit = _fit if whole else _fit.__wrapped__  # 1.0 would be found where 1 was, and what is no number cannot be looked up
-    sizes, window = fit(
-        name,
-        dims,
-        tuple(input.shape),
-        tuple(weight.shape),
-        None if bias is None else tuple(bias.shape),
-        stride,
-        padding,
-        dilation,
-        groups,
-    )
+    shapes = [None if a is None else unwrapped(a).shape for a in (input, weight, bias)]
+    sizes, window = fit(name, dims, *shapes, stride, padding, dilation, groups)
     _check_dtypes(name, input, weight, bias)
     y = conv(x, weight, bias, sizes=sizes, window=window)
     return entitled(y[0], "SqueezeBackward1") if single else y

@@ -272,6 +272,17 @@ def room(count: int) -> np.ndarray:
     return whole[start : start + count]
 
 
+def _room_for(count: int) -> tuple[Any, int]:
+    """A :func:`room`, and where it begins: up to SPARE numbers one that another call had."""
+    if count <= SPARE:
+        try:
+            return _spare.pop()
+        except IndexError:
+            count = SPARE
+    memory = room(count)
+    return memory, address(memory)
+
+
 def vector() -> int:
     """Numbers in a vector of the level in use."""
     if not _state.asked:
@@ -280,6 +291,8 @@ def vector() -> int:
 
 
 _SHARES = struct.Struct("4q")  # of kernels.c
+SPARE = 1 << 14  # numbers of a room that is kept for the next call
+_spare: list[tuple[Any, int]] = []  # such rooms, and where they begin: as many as threads have used at the same time
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
 
 
@@ -318,13 +331,15 @@ def share(name: str, arrays: Sequence[np.ndarray], scratch: int, *rest: int, sha
     It gets pointers to ``arrays`` and to ``scratch`` numbers of its own, ``rest`` (numbers and addresses), and Shares of kernels.c, which the
     threads have in common. Shares are cut by shapes alone.
     """
-    calls = 1 + helpers(min(shares, calls))
+    calls = 1 + helpers(min(shares, calls)) if shares > 1 else 1
     own = -(-scratch // 16) * 16  # numbers from one room to the next
-    memory: Any = room(own * calls + 32)  # Shares, and two lines of the cache behind them the rooms
-    common = address(memory)
+    count = own * calls + 32  # Shares, and two lines of the cache behind them the rooms
+    memory, common = _room_for(count)
     _SHARES.pack_into(memory, 0, 0, 0, 0, shares)
     given = [*[address(a) for a in arrays], common + 128, *rest, common]
     if calls == 1:
         getattr(library(), name)(*given)
     else:
         _together(name, given, [*[0] * len(arrays), 4 * own, *[0] * len(rest), 1], -1, 0, 0, calls, calls - 1)
+    if count <= SPARE:
+        _spare.append((memory, common))

@@ -78,10 +78,9 @@ class _Work(NamedTuple):
     outputs: int  # in a share
     shares: int
     split: bool  # the images, not the outputs
-    frames: int  # numbers of room, with those of weights, of a tile's cells and of the results
-    turned: int
+    frames: int  # numbers of room for frames, and for the cells of a tile
     panel: int
-    results: int
+    scratch: int  # for both, turned weights and results
 
 
 def _sums(*along: Sequence[int]) -> np.ndarray:
@@ -261,7 +260,8 @@ def _work(
         ow, (taps, apart, before, width) = plans[0].numbers[8], plans[0].numbers[17:21]
         results += o * (max(ow + (taps - 1) * apart, before + width) + 2 * lanes)
     whole = plans_of is _forward or len(plans) == math.prod([min(s, size) for s, size in zip(window.stride, x_shape[2:], strict=True)])
-    return _Work(numbers, address(numbers), outputs, shares, images < n, frames, all_turned, packed, results), whole
+    scratch = frames + all_turned + packed + results
+    return _Work(numbers, address(numbers), outputs, shares, images < n, frames, packed, scratch), whole
 
 
 def _shares(n: int, products: int) -> list[slice]:
@@ -307,6 +307,16 @@ def _depthwise(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[
     return _Depthwise(table, address(table), frame, each, -(-c // each))
 
 
+@functools.lru_cache(maxsize=512)
+def _planned(x_shape: tuple[int, ...], w_shape: tuple[int, ...], sizes: tuple[int, ...], window: Any, lanes: int) -> Any:
+    """The :class:`_Depthwise` or :class:`_Work` of a convolution; None if it has none."""
+    plan = _depthwise(x_shape, w_shape, sizes, window, lanes)
+    if plan is None:
+        found = _work(_forward, x_shape, w_shape, sizes, window, lanes)
+        return None if found is None else found[0]
+    return plan
+
+
 def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any, chosen: str) -> Any:
     """Any stride and dilation, any number of axes, one group; two axes, and a group for each channel."""
     if _of_points(w.shape[2:], x.shape[2:], sizes, window):
@@ -314,17 +324,16 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Any
         return y if y is NotImplemented else y.reshape(len(x), len(w), *sizes)
     if w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
         return NotImplemented
-    plan = _depthwise(x.shape, w.shape, tuple(sizes), window, vector())
-    found = _work(_forward, x.shape, w.shape, tuple(sizes), window, vector()) if plan is None else None
-    if plan is None and (found is None or found[0] is None):
+    plan = _planned(x.shape, w.shape, tuple(sizes), window, vector())
+    if plan is None:
         return NotImplemented
     add = np.zeros(len(w), np.float32) if bias is None else np.ascontiguousarray(bias)
     (x,), (w,) = lines(x) or (x,), lines(w) or (w,)
     y = np.empty((len(x), len(w), *sizes), np.float32)
-    if plan is not None:
+    if type(plan) is _Depthwise:
         share("depthwise", (x, w, add, y), plan.frame, plan.address, shares=plan.shares)
-    elif found is not None and found[0] is not None:
-        _convolve(found[0], x, w, add, y)
+    else:
+        _convolve(plan, x, w, add, y)
     return y
 
 
@@ -353,8 +362,7 @@ def input_gradient(y: np.ndarray, w: Any, shape: Sequence[int], window: Any, fli
 
 
 def _convolve(work: _Work, x: np.ndarray, w: np.ndarray, add: np.ndarray, y: np.ndarray) -> None:
-    scratch = work.frames + work.turned + work.panel + work.results
-    share("convolve", (x, w, add, y), scratch, work.address, work.panel, shares=work.shares)
+    share("convolve", (x, w, add, y), work.scratch, work.address, work.panel, shares=work.shares)
 
 
 def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, chosen: str, db: np.ndarray | None) -> Any:
