@@ -62,7 +62,9 @@ def loops(x, w, bias=None, stride=1, padding=0, dilation=1, groups=1):
 def test_forward_is_the_definition(name, call):
     tolerance = 1e-11 if name == kernels.WINOGRAD else 1e-12
     with kernels.force(name):
-        np.testing.assert_allclose(conv.conv2d(*call.args, **call.kwargs), loops(*call.args, **call.kwargs), rtol=tolerance, atol=tolerance)
+        found = conv.conv2d(*call.args, **call.kwargs)
+    terms = loops(*[None if a is None else np.abs(a) for a in call.args], **call.kwargs)  # 1e5 - 1e5 + 2 is as exact as 1e5
+    np.testing.assert_array_less(np.abs(found - loops(*call.args, **call.kwargs)), tolerance * (1 + terms))
 
 
 @given(st.conv_arguments(2, unbatched=False))

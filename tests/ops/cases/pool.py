@@ -55,7 +55,7 @@ def axes_of(draw, kind):
         call = draw(max_arguments(dims) if kind == "max" else st.pool_arguments(dims, kind="lp"))
         x, static = call.args[0].reshape((-1, *call.args[0].shape[-dims - 1 :])), dict(call.kwargs)
         settings = [static.get(name, default) for name, default in (("kernel_size", 1), ("stride", None), ("padding", 0), ("dilation", 1))]
-        axes = pool._axes("pool", x, dims, *settings, static["ceil_mode"])
+        axes = pool._axes("pool", x.shape, dims, *settings, static["ceil_mode"])
     return x, axes
 
 
