@@ -617,8 +617,7 @@ def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
 # A general function with *args and **kwargs would take three times as long as this code, generated for one op.
 _CALL = """\
 def call({parameters}):
-{rebind}{given}    _mask = 0
-    _tensor = False
+{rebind}{given}    _tensor = False
 {unwrap}{refuse}    if not _tensor:
         if {inside}:
             return {batched_plain}
@@ -638,9 +637,9 @@ def call({parameters}):
             {received} = _batched(_op, ({inputs}), {static}, _level)
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
-            return {linked}_several(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out){source}
+            return {linked}_several(_op, {mask}, ({nodes}), ({inputs}), ({keep}), {static}, out){source}
         if type(out) is _Batched:
-            return {linked}_record_batched(_op, _mask, ({nodes}), ({inputs}), ({keep}), {static}, out){source}
+            return {linked}_record_batched(_op, {mask}, ({nodes}), ({inputs}), ({keep}), {static}, out){source}
         out = _as_result(_op, out)
     _dtype = out.dtype
     if {promoted}:
@@ -649,13 +648,13 @@ def call({parameters}):
     _t = _new()
     _t._data = out
     _t._grad = None
-    if _mask and _grad_mode() and (_p := _plans[_mask]) is not None and (_dtype is _F32 or _dtype is _F64 or _dtype.kind == 'f'):
+    if (_mask := {mask}) and _grad_mode() and (_p := _plans[_mask]) is not None and (_dtype is _F32 or _dtype is _F64 or _dtype.kind == 'f'):
         _t._node = _n = _Node()
         _n.plan = _p
         _n.parents = ({nodes})
         _n.kept = {kept}
         _n.static = {static}
-        _n.shape = out.shape
+        _n.shape = {shape}
         _n.dtype = _dtype
         _n.number = _next(_numbers)
         _n.hooks = None
@@ -670,22 +669,18 @@ _LINK = """\
     _t._source = _ref(_given) if {x}.base is None and type(_given) is _Tensor else _given._link()
 """
 _UNWRAP = """\
-    _{x} = None
     if type({x}) is _Tensor or (type({x}) is not _ndarray and type({x}) not in _NUMBERS and type({x} := _operand(_op, {position}, {x})) in _tensors):
         _tensor = True
         _{x} = {x}._node
         {x} = {x}._data
-        if _{x} is not None:
-            _mask |= {bit}
+    else:
+        _{x} = None
 """
 _UNWRAP_ALL = """\
     _{x} = [_._node if type(_) in _tensors else None for _ in {x}]
     if any([type(_) in _tensors for _ in {x}]):
         _tensor = True
         {x} = tuple([_._data if type(_) in _tensors else _ for _ in {x}])
-        for _i, _ in enumerate(_{x}):
-            if _ is not None:
-                _mask |= {bit} << _i
 """
 _REFUSE = """\
     if type({x}) in _tensors:
@@ -729,9 +724,9 @@ def specialize(op: Op) -> None:
     many = [*op.inputs, *([op.variadic] if op.variadic else [])]
     values = [*op.inputs, *([f"*{op.variadic}"] if op.variadic else [])]
     nodes = [*(f"_{x}" for x in op.inputs), *([f"*_{op.variadic}"] if op.variadic else [])]
-    unwrap = [_UNWRAP.format(x=x, position=i, bit=1 << i) for i, x in enumerate(op.inputs)]
+    unwrap = [_UNWRAP.format(x=x, position=i) for i, x in enumerate(op.inputs)]
     if op.variadic:
-        unwrap.append(_UNWRAP_ALL.format(x=op.variadic, bit=1 << len(op.inputs)))
+        unwrap.append(_UNWRAP_ALL.format(x=op.variadic))
     scope = op.function.__globals__
     keep = ", ".join([*many, *op.statics, "out", "res" if op.has_residual else "None"])
     kept = f"_p.keep({keep})"
@@ -753,7 +748,10 @@ def specialize(op: Op) -> None:
         plain, run = f"_split(_op, {plain})[0]", f"            _both = _kernel{call}\n"
         batched_plain = f"{batched_plain}[0]"
     elif op.direct:
-        run = f"            try:\n                out = _direct{call}\n            except RuntimeError:\n                out = _kernel{call}\n"
+        direct = f"_direct{call}"
+        if len(many) == 1:  # of one array numpy makes other floats than the kernel if it has none; with a node it has
+            direct += f" if _{many[0]} is not None or {many[0]}.dtype is _F32 else {plain}"
+        run = f"            try:\n                out = {direct}\n            except RuntimeError:\n                out = {plain}\n"
     if len(many) == 1 and not op.variadic:
         promoted = _ONE.format(x=many[0])
     elif op.variadic:
@@ -779,6 +777,8 @@ def specialize(op: Op) -> None:
         kept=kept,
         static=static,
         constant=_constant_told(op),
+        mask=_mask(op),
+        shape=f"_{many[0]}.shape" if op.direct and len(many) == 1 else "out.shape",
         caller="        _n.caller = _caller()\n" if op.unnamed else "",
         given=f"    _given = {many[0]}\n" if op.views else "",
         link=_LINK.format(x=many[0]) if op.views else "",
@@ -794,6 +794,18 @@ def specialize(op: Op) -> None:
     code, function = made["call"], op.function
     function.__defaults__, function.__kwdefaults__ = code.__defaults__, code.__kwdefaults__
     function.__code__ = code.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
+
+
+def _mask(op: Op) -> str:
+    """The number whose bits say which inputs have a node, as an expression."""
+    nodes = [f"_{x}" for x in op.inputs]
+    if len(nodes) == 2 and not op.variadic:
+        first, second = nodes
+        return f"((3 if {second} is not None else 1) if {first} is not None else 2 if {second} is not None else 0)"
+    bits = [f"({1 << i} if {node} is not None else 0)" for i, node in enumerate(nodes)]
+    if op.variadic:
+        bits.append(f"_sum([{1 << len(nodes)} << _i for _i, _ in enumerate(_{op.variadic}) if _ is not None])")
+    return f"({' | '.join(bits) or 0})"
 
 
 def _constant_told(op: Op) -> str:
@@ -841,7 +853,7 @@ def _parameters(op: Op) -> tuple[list[str], list[str], str]:
 _SCOPE: dict[str, Any] = {
     "_tensors": tensor_types, "_operand": _operand, "_ndarray": np.ndarray,
     "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
-    "_Node": Node, "_numbers": numbers, "_next": next, "_NOTHING": {}, "_shape_of": shape_of,
+    "_Node": Node, "_numbers": numbers, "_next": next, "_sum": sum, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_listeners": listeners, "_caller": anomaly.caller, "specialize": specialize,
     "_answer": _answer, "_weaken": weaken, "_several": _record_several, "_ref": weakref.ref, "_linked": _linked, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,

@@ -72,8 +72,7 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
 
         functools.update_wrapper(kernel, signature)
         kernel.__name__ = kernel.__qualname__ = name or signature.__name__
-        if not floating:
-            kernel.direct = functools.partial(run, ufunc)  # type: ignore[union-attr]  # RuntimeError: another thread is in that context
+        kernel.direct = functools.partial(run, ufunc)  # type: ignore[union-attr]  # RuntimeError: another thread is in that context
         return kernel  # type: ignore[return-value]
 
     return decorate
