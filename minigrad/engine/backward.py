@@ -23,7 +23,7 @@ from minigrad.engine.observed import Observer, observer, record_function
 from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.engine.passes import RecordedPass
 from minigrad.engine.together import Part, Together
-from minigrad.kernels.threads import short_buffer
+from minigrad.kernels.quiet import short_buffer
 from minigrad.types import Operand, Tensor
 
 Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"

@@ -24,7 +24,7 @@ from minigrad.engine.fitting import broadcast_to, cast, in_dtype, is_half, sum_t
 from minigrad.engine.graph import Leaf, Node, Packed, Pick, mapped, wrap
 from minigrad.engine.modes import set_grad_enabled
 from minigrad.engine.op import F16, F32, Op, Plan, ShapeError
-from minigrad.kernels.threads import short_buffer
+from minigrad.kernels.quiet import short_buffer
 
 
 def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: bool = True) -> dict[Node, Any]:

@@ -25,16 +25,16 @@ import contextlib
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from minigrad.kernels import native, patches, winograd
 from minigrad.kernels.layouts import CACHE, LAYOUTS, SMALL, Images, Interleaved, Merged, Rows, Tile, Window, groups_of, layout
 from minigrad.kernels.native import conv as fast
+from minigrad.kernels.quiet import quiet, short_buffer
 from minigrad.kernels.sums import add_pixels
-from minigrad.kernels.threads import WORTH, one_blas_thread, parallel, short_buffer
+from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.windows import fold, sliding
 
 TURNED = 512  # up to so many pixels, a weight gradient is faster with a transposed copy of y: BLAS has a path for small matrices
@@ -135,18 +135,12 @@ def _choices(
 def _choose(chosen: str, fast: Callable[[], np.ndarray | None], columns: Callable[[str], np.ndarray]) -> np.ndarray:
     """The result of ``fast``, Winograd's, if that is chosen and its result is finite (None says that it is not), else by ``columns``."""
     if chosen == WINOGRAD:
-        with np.errstate(all="ignore"), one_blas_thread:
-            result = fast()
+        with one_blas_thread:
+            result = quiet().run(fast)
         if result is not None:
             return result
         chosen = Images.name
     return columns(chosen)
-
-
-def _parallel(work: Callable[[Any], object], parts: Sequence[Any]) -> None:
-    """:func:`parallel` without warnings of invalid values: BLAS may compute inf * 0 in places that are never read."""
-    with np.errstate(invalid="ignore"):
-        parallel(work, parts)
 
 
 def convolve(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tuple[int, ...], window: Window) -> np.ndarray:
@@ -191,9 +185,9 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
     if whole.alone:
         ((tile, images),) = whole.tiles(whole.places, spare)
         parallel(lambda some: whole.fill(tile, x[images, some], some), whole.halves(x.shape[1]), tile.columns.nbytes > WORTH)
-        _parallel(lambda some: multiply(tile, images, some), whole.halves(len(w)))
+        parallel(lambda some: multiply(tile, images, some), whole.halves(len(w)))
     else:
-        _parallel(work, whole.shares())
+        parallel(work, whole.shares())
     return y
 
 
@@ -264,9 +258,9 @@ def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], wind
     if whole.alone:
         ((tile, images),) = whole.tiles(whole.places, spare)
         part = whole.pixels(y)
-        _parallel(lambda some: spread(tile, images, part, some), whole.halves(shape[1]))
+        parallel(lambda some: spread(tile, images, part, some), whole.halves(shape[1]))
     else:
-        _parallel(work, whole.shares(apart=True))
+        parallel(work, whole.shares(apart=True))
     return x
 
 
@@ -301,7 +295,7 @@ def _input_by_rows(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window:
                     np.add(to, spread[(every, *cell, every, *windows)], out=to)
             x[images, :, tile.rows] = total.transpose(total.ndim - 1, 1, 0, *range(2, total.ndim - 1))
 
-    _parallel(work, whole.shares())
+    parallel(work, whole.shares())
     return x
 
 
@@ -371,8 +365,8 @@ def _weights_by_columns(
     if whole.alone:
         ((tile, images),) = whole.tiles(whole.places, spare)
         part = pixels(tile, images)
-        _parallel(lambda some: multiply(tile, images, part, some, totals[0], True), whole.halves(shape[1]))
+        parallel(lambda some: multiply(tile, images, part, some, totals[0], True), whole.halves(shape[1]))
     else:
-        _parallel(work, range(len(shares)))
+        parallel(work, range(len(shares)))
     total = totals[0] if len(totals) == 1 else totals.sum(axis=0)
     return whole.unweights(total if deep else total.swapaxes(2, 3), shape)

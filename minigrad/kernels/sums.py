@@ -143,6 +143,5 @@ def running_sum(x: np.ndarray, axis: int, back: bool) -> np.ndarray:
         if not np.isfinite(totals[:, -1]).all():
             odd.append(part)  # inf * 0 in the product gives NaN in sums before the infinity
 
-    with np.errstate(invalid="ignore", over="ignore"):
-        parallel(work, cut(len(y), n * x.itemsize, CACHE // 4), worth=x.nbytes > WORTH)
+    parallel(work, cut(len(y), n * x.itemsize, CACHE // 4), worth=x.nbytes > WORTH)
     return np.add.accumulate(x, axis=axis) if odd else result

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
+from minigrad.kernels.quiet import quiet
+
 if TYPE_CHECKING:
     from queue import SimpleQueue
 
@@ -150,32 +152,6 @@ class _Blas:
 one_blas_thread = _Blas()
 
 
-# ------------------------------------------------------------------------------------------------ numpy's buffer
-
-BUFFER = 1 << 10  # elements; numpy's own are 8192
-
-
-class short_buffer:
-    """Context manager that makes numpy's buffer short, in this context.
-
-    numpy copies an operand that is broadcast along lines shorter than the buffer into it, line by line: a product with a number for each
-    line of 1,000 takes three times as long so. It does the same, line by line, with operands that are not in one piece.
-
-    >>> with short_buffer():
-    ...     np.getbufsize()
-    1024
-    """
-
-    def __init__(self, size: int = BUFFER) -> None:
-        self.size = size
-
-    def __enter__(self) -> None:
-        self.before = np.setbufsize(self.size)
-
-    def __exit__(self, *error: object) -> None:
-        np.setbufsize(self.before)
-
-
 # --------------------------------------------------------------------------------------------------- the pool
 
 
@@ -269,7 +245,7 @@ class _Pool:
             self.start(helpers)
         at = processor()
         for _ in range(helpers):
-            self.jobs.put((at, functools.partial(contextvars.copy_context().run, job.run)))  # np.errstate is part of the context
+            self.jobs.put((at, functools.partial(contextvars.copy_context().run, job.run)))  # a context is for one thread at a time
         if self.room is not None:
             self.room.asked.value += 1
         job.run()
@@ -342,21 +318,26 @@ def parallel(work: Callable[[Part], object], parts: Sequence[Part], worth: bool 
     """Call ``work`` with each of ``parts``, possibly in several threads at the same time, and return when all are done.
 
     ``worth``: whether there is enough work for several threads. Two calls of ``work`` must not write to the same memory. BLAS uses one
-    thread meanwhile, and numpy a short :data:`BUFFER`. Raises the first exception that ``work`` raises.
+    thread meanwhile, and ``work`` is called in a context (:mod:`minigrad.kernels.quiet`) in which numpy does not warn: context variables of the
+    caller have their defaults there. Raises the first exception that ``work`` raises.
 
     >>> squares = [0] * 4
     >>> parallel(lambda i: squares.__setitem__(i, i * i), range(4))
     >>> squares
     [0, 1, 4, 9]
     """
-    with one_blas_thread, short_buffer():
-        others = helpers(len(parts)) if worth else 0
+    others = helpers(len(parts)) if worth else 0
+    with one_blas_thread:
         if others < 1:
-            for part in parts:
-                work(part)
+            quiet().run(_alone, work, parts)
             return
         _inside.busy = True
         try:
-            _pool.share(_Job(work, parts), others)
+            quiet().run(_pool.share, _Job(work, parts), others)
         finally:
             _inside.busy = False
+
+
+def _alone(work: Callable[[Part], object], parts: Sequence[Part]) -> None:
+    for part in parts:
+        work(part)

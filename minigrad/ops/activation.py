@@ -17,9 +17,10 @@ import numpy as np
 from minigrad.engine import ShapeError, TensorBase, elementwise, is_grad_enabled, known_as, op, public, shape_of
 from minigrad.kernels import maps, native, special
 from minigrad.kernels.native import maps as fast
+from minigrad.kernels.quiet import quiet
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import number, number_of, positive_dim, require_dtype
-from minigrad.ops.elementwise import abs, erf, exp, logical_and, logical_or, mul, quiet, real, sigmoid, sub, tanh, where
+from minigrad.ops.elementwise import abs, erf, exp, logical_and, logical_or, mul, real, sigmoid, sub, tanh, where
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import chunk, reshape
 from minigrad.random import drawn

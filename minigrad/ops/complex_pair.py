@@ -41,6 +41,7 @@ from minigrad.engine import (
     title_of_call,
     wrap,
 )
+from minigrad.kernels.quiet import quiet
 from minigrad.later import Later
 from minigrad.ops import contractions, gathering, products, reduce
 from minigrad.ops import elementwise as ew
@@ -625,7 +626,7 @@ def product(a: Array, b: Array) -> Array:
     array([[-1.,  0.],
            [ 0.,  2.]])
     """
-    return pairs(ew.quiet().run(np.multiply, numbers(a), numbers(b)))
+    return pairs(quiet().run(np.multiply, numbers(a), numbers(b)))
 
 
 def _add(a: Any, b: Any) -> ComplexPair:

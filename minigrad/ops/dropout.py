@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, cast, elementwise, op, public, shape_of, unnamed, warn
+from minigrad.kernels.quiet import quiet
 from minigrad.ops import signatures as like
 from minigrad.ops.activation import SELU_ALPHA, SELU_SCALE, with_inplace
 from minigrad.ops.arguments import tensors
-from minigrad.ops.elementwise import add, quiet, where
+from minigrad.ops.elementwise import add, where
 from minigrad.ops.precision import in_float32
 from minigrad.random import drawn
 from minigrad.types import Array, Tensor, called_as

@@ -6,7 +6,6 @@ below are those of one element. Overflow, division by zero and invalid values gi
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import math
 import operator
@@ -18,7 +17,7 @@ import numpy as np
 from minigrad.engine import F32, F64, elementwise, entitled, get_default_dtype, op, shape_of
 from minigrad.kernels import maps, native
 from minigrad.kernels.native import maps as fast
-from minigrad.kernels.threads import BUFFER
+from minigrad.kernels.quiet import CONTEXT, quiet
 from minigrad.kernels.tiles import BLOCK
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import factor, tensors
@@ -27,13 +26,6 @@ from minigrad.tree import unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
 
 P = ParamSpec("P")
-
-# numpy's floating-point warnings are off inside this context, and its buffer is short. `quiet().run(f, x)` calls f(x) there: a copy of a context is
-# made in constant time, and this is ten times as fast as `with np.errstate(...)`.
-_context = contextvars.copy_context()
-_context.run(np.seterr, all="ignore")
-_context.run(np.setbufsize, BUFFER)
-quiet = _context.copy
 
 
 def real(x: Operand) -> np.ndarray:
@@ -50,7 +42,7 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
     """
 
     def decorate(signature: Callable[P, Any]) -> Callable[P, Any]:
-        run, ndarray, f32, f64 = _context.run, np.ndarray, F32, F64
+        run, ndarray, f32, f64 = CONTEXT.run, np.ndarray, F32, F64
         kernel: Callable[..., Any]
         if floating:
 

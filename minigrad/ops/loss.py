@@ -30,6 +30,7 @@ from minigrad.engine import (
 )
 from minigrad.kernels import native
 from minigrad.kernels.native import maps
+from minigrad.kernels.quiet import quiet
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.arguments import number, whole
@@ -94,7 +95,7 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, summed: bool) -
     picked = input.reshape(-1).take(_places(index, input.shape)) if input.size else np.zeros(index.shape, input.dtype)
     if ignored is not None:
         picked[ignored] = 0.0
-    losses = ew.quiet().run(np.multiply, picked, -1.0 * scale)
+    losses = quiet().run(np.multiply, picked, -1.0 * scale)
     return np.add.reduce(losses, axis=None) if summed else losses
 
 
@@ -116,7 +117,7 @@ def _one_hot(values: np.ndarray, index: np.ndarray, shape: tuple[int, ...]) -> n
 )
 def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, ignored: Any, summed: bool) -> Array:
     """Zeros of ``shape`` with -g_ * scale at the classes ``index``: the transpose of :func:`_nll`."""
-    slopes = ew.quiet().run(np.multiply, g_, -1.0 * scale)
+    slopes = quiet().run(np.multiply, g_, -1.0 * scale)
     if ignored is not None:
         slopes[ignored] = 0.0
     if slopes.shape != index.shape:
@@ -461,7 +462,7 @@ def _huber_kernel(d, delta, factor):
 @op(d=_huber_input)
 def _huber(d: Array, delta: float, factor: float) -> Array:
     """``factor`` times d**2 / 2 where abs(d) <= delta, else times delta (abs(d) - delta / 2)."""
-    return ew.quiet().run(_huber_kernel, ew.real(d), delta, factor)
+    return quiet().run(_huber_kernel, ew.real(d), delta, factor)
 
 
 @known_as("SmoothL1LossBackward0")
@@ -533,7 +534,7 @@ def _with_logits_slope(input: Array, target: Array) -> Array:
     limit = np.finfo(input.dtype).maxexp * 0.69
     power = np.exp(-np.clip(input, -limit, limit))  # finite
     positive = 1.0 / (1.0 + power)
-    return ew.quiet().run(_slope_of_shares, positive, power * positive, target)
+    return quiet().run(_slope_of_shares, positive, power * positive, target)
 
 
 def _slope_of_shares(positive, negative, target):
@@ -550,7 +551,7 @@ def _with_logits_input(g, input, target):
 @op(input=_with_logits_input, target=lambda g, input: -g * input)
 def _with_logits(input: Array, target: Array) -> Array:
     """(1 - t) x - log(sigmoid(x)), of one dtype."""
-    return ew.quiet().run(_with_logits_kernel, input, target)
+    return quiet().run(_with_logits_kernel, input, target)
 
 
 @known_as("BinaryCrossEntropyWithLogitsBackward0")

@@ -14,11 +14,12 @@ import numpy as np
 from minigrad.engine import batched, joint, moved, op, repeated
 from minigrad.kernels import native
 from minigrad.kernels.native import recurrent as fast
+from minigrad.kernels.quiet import quiet
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 from minigrad.ops.batching import merged
 from minigrad.ops.batching import split as apart
-from minigrad.ops.elementwise import gt, quiet, tanh
+from minigrad.ops.elementwise import gt, tanh
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import linear_weight, matmul
 from minigrad.ops.shape import cat, reshape, split, stack, unsqueeze

@@ -32,6 +32,7 @@ from minigrad.engine import (
     tangent,
     titling,
 )
+from minigrad.kernels.quiet import quiet
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
@@ -40,7 +41,6 @@ from minigrad.ops import index
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, positive_dim, positive_dims, whole
 from minigrad.ops.batching import along_dim, positions, reduced
-from minigrad.ops.elementwise import quiet
 from minigrad.ops.precision import in_float32
 from minigrad.ops.results import MinMax, ValuesIndices, returned_by
 from minigrad.ops.shape import flip, narrow, reshape, select

@@ -12,8 +12,8 @@ import numpy as np
 from minigrad.engine import F16, TensorBase, batched, cast, dtype_of, each_sample, is_grad_enabled, op, public, tangent, warn
 from minigrad.kernels import native
 from minigrad.kernels.native import maps
+from minigrad.kernels.quiet import quiet
 from minigrad.kernels.sums import add_reduce
-from minigrad.kernels.threads import short_buffer
 from minigrad.ops.arguments import number, positive_dim
 from minigrad.ops.batching import along_dim
 from minigrad.ops.elementwise import neg
@@ -52,10 +52,13 @@ def _softmax_input(g, out, dim):
 @op(input=_softmax_input)
 @native.twin(maps.rows("softmax"), times=SMALL)
 def _softmax(input: Array, dim: Any) -> Array:
-    with np.errstate(invalid="ignore"), short_buffer():
-        e = _shifted(input, dim, "softmax")
-        np.exp(e, out=e)
-        e /= _sums(e, dim)
+    return quiet().run(_softmax_kernel, input, dim)
+
+
+def _softmax_kernel(input: np.ndarray, dim: int) -> np.ndarray:
+    e = _shifted(input, dim, "softmax")
+    np.exp(e, out=e)
+    e /= _sums(e, dim)
     return e
 
 
@@ -72,13 +75,12 @@ def _log_softmax_input(g, input, res, dim):
 @native.twin(maps.log_softmax, times=SMALL)
 def _log_softmax_kernel(input: np.ndarray, dim: int, both: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """The result, and the softmax if ``both``: exponentials are most of the time, and the gradient needs them again."""
-    with np.errstate(divide="ignore", invalid="ignore"), short_buffer():
-        x = _shifted(input, dim, "log_softmax")
-        e = np.exp(x)
-        s = _sums(e, dim)
-        if both:
-            e /= s
-        x -= np.log(s)
+    x = _shifted(input, dim, "log_softmax")
+    e = np.exp(x)
+    s = _sums(e, dim)
+    if both:
+        e /= s
+    x -= np.log(s)
     return x, e if both else None
 
 
@@ -86,7 +88,7 @@ def _log_softmax_kernel(input: np.ndarray, dim: int, both: bool) -> tuple[np.nda
 @batched(along_dim())
 @op(input=_log_softmax_input, res=None)
 def _log_softmax(input: Array, dim: Any) -> Array:
-    return _log_softmax_kernel(input, dim, is_grad_enabled())
+    return quiet().run(_log_softmax_kernel, input, dim, is_grad_enabled())
 
 
 _in_float32 = {_softmax: in_float32(_softmax), _log_softmax: in_float32(_log_softmax)}

@@ -13,10 +13,11 @@ import numpy as np
 
 from minigrad.engine import elementwise, known_as, op, public, shape_of, unnamed
 from minigrad.kernels import special as kernels
+from minigrad.kernels.quiet import quiet
 from minigrad.kernels.special import in_blocks
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import whole
-from minigrad.ops.elementwise import erf, erfc, erfinv, exp2, expm1, log1p, logit, quiet, real, round, xlogy
+from minigrad.ops.elementwise import erf, erfc, erfinv, exp2, expm1, log1p, logit, real, round, xlogy
 from minigrad.ops.elementwise import sigmoid as expit
 from minigrad.ops.reduce import logsumexp, sum
 from minigrad.ops.softmax import log_softmax, softmax

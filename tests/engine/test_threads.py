@@ -165,15 +165,17 @@ def test_the_first_error_arrives_and_the_pool_goes_on(count):
     assert sorted(done) == list(range(5))
 
 
-def test_a_part_may_share_work_itself_and_keeps_errstate(count):
-    mg.set_num_threads(2)
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_part_may_share_work_itself_and_numpy_is_quiet_in_it(count, n):
+    mg.set_num_threads(n)
     rows = np.zeros((8, 4))
 
     def work(i):
         threads.parallel(lambda j: rows.__setitem__((i, j), np.array(1.0) / 0.0), range(4))
 
-    with np.errstate(divide="ignore"):  # a warning would be an error here
+    with np.errstate(all="raise"):
         threads.parallel(work, range(8))
+        assert np.geterr()["divide"] == "raise"
     assert np.isinf(rows).all()
 
 

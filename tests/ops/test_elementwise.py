@@ -10,8 +10,8 @@ from answers import torch
 
 import minigrad as mg
 from minigrad.kernels import native
+from minigrad.kernels.quiet import quiet
 from minigrad.ops import activation, dropout
-from minigrad.ops.elementwise import quiet
 
 inf, nan = math.inf, math.nan
 
