@@ -25,17 +25,18 @@ import contextlib
 import functools
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from minigrad.kernels import native, patches, winograd
-from minigrad.kernels.layouts import CACHE, LAYOUTS, SMALL, Images, Interleaved, Merged, Rows, Tile, Window, groups_of, layout
+from minigrad.kernels.layouts import ALL, CACHE, LAYOUTS, SMALL, Images, Interleaved, Merged, Rows, Tile, Window, groups_of, layout
 from minigrad.kernels.native import conv as fast
 from minigrad.kernels.quiet import quiet, short_buffer
 from minigrad.kernels.sums import add_pixels
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
-from minigrad.kernels.windows import fold, sliding
+from minigrad.kernels.windows import fold, sliding, some_of
 
 TURNED = 512  # up to so many pixels, a weight gradient is faster with a transposed copy of y: BLAS has a path for small matrices
 DEEP = 1 << 16  # from so many weights in a kernel row, transposing the sums at the end takes longer than that copy saves
@@ -160,7 +161,7 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
     """:func:`convolve` by one of the layouts of columns."""
     y = np.empty((len(x), len(w), *sizes), x.dtype)
     whole = layout(chosen, x.shape, w.shape, sizes, window, x.dtype)
-    spare: list[Tile] = []
+    spare = whole.spare()
     weights = whole.weights(w)
 
     def multiply(tile: Tile, images: slice, outputs: slice) -> None:
@@ -173,21 +174,19 @@ def _by_columns(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, sizes: tu
         product = np.empty_like(total) if len(weights) > 1 else total
         for weight, columns in zip(weights[1:], tile.slices[1:], strict=True):
             total += np.matmul(weight[..., outputs, :], columns, out=product)
-        if bias is not None:
-            total += bias[outputs].reshape(whole.groups, -1, 1)
-        whole.store(total, part)
+        whole.store(tile, total, None if bias is None else bias[outputs], part)
 
     def work(share: list[tuple[slice, slice]]) -> None:
         for tile, images in whole.tiles(share, spare):
-            whole.fill(tile, x[images], slice(None))
-            multiply(tile, images, slice(None))
+            whole.fill(tile, x[images], ALL)
+            multiply(tile, images, ALL)
 
     if whole.alone:
         ((tile, images),) = whole.tiles(whole.places, spare)
         parallel(lambda some: whole.fill(tile, x[images, some], some), whole.halves(x.shape[1]), tile.columns.nbytes > WORTH)
         parallel(lambda some: multiply(tile, images, some), whole.halves(len(w)))
     else:
-        parallel(work, whole.shares())
+        parallel(work, whole.shared)
     return y
 
 
@@ -237,19 +236,19 @@ def _input_by_columns(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], wind
     x = np.zeros(shape, y.dtype)
     y = np.ascontiguousarray(y)
     whole = layout(scatter, shape, w.shape, y.shape[2:], window, y.dtype)
-    spare: list[Tile] = []
+    spare: deque[Tile] = deque()  # not those that are filled, whose padding is 0
     weights = whole.weights(w).swapaxes(2, 3)
     multiply = np.multiply if weights.shape[3] == 1 else np.matmul  # a depthwise layer computes outer products, which are slow in BLAS
 
     def spread(tile: Tile, images: slice, part: np.ndarray, channels: slice) -> None:
-        windows, cells = tile.windows[:, channels], whole.cells_of(channels)
+        cells = whole.cells_of(channels)
         if len(weights) == 1:
             multiply(weights[0][..., cells, :], part, out=tile.slices[0][..., cells, :])
         else:
-            windows.fill(0)
+            tile.windows[:, channels].fill(0)
             for weight, columns in zip(weights, tile.slices, strict=True):
                 columns[..., cells, :] += multiply(weight[..., cells, :], part)
-        fold(windows, x[images, channels], tile.axes)
+        fold(some_of(tile.pieces, channels), x[images, channels])
 
     def work(share: list[tuple[slice, slice]]) -> None:
         for tile, images in whole.tiles(share, spare):
@@ -279,23 +278,22 @@ def _input_by_rows(y: np.ndarray, w: np.ndarray, shape: tuple[int, ...], window:
     matrix = whole.weights(weights)[0]
     axes = map(sliding, shape[3:], width, rest, window.stride[1:], [before for before, _ in others], window.dilation[1:])
     cells = [tuple(zip(*places, strict=True)) for places in itertools.product(*[axis.places for axis in axes])] if rest else [((), (), ())]
-    every = slice(None)
-    spare: list[Tile] = []
+    spare = whole.spare()
     x = np.empty(shape, y.dtype)
 
     def work(share: list[tuple[slice, slice]]) -> None:
         for tile, images in whole.tiles(share, spare):
-            whole.fill(tile, y[images], every)
+            whole.fill(tile, y[images], ALL)
             product = np.matmul(matrix, tile.slices[0])
             spread = product.reshape(len(product), *rest, c, *width, tile.n)
             total = np.zeros((len(product), c, *shape[3:], tile.n), y.dtype)
             with short_buffer(BUFFER):
                 for cell, windows, places in cells:
-                    to = total[(every, every, *places)]
-                    np.add(to, spread[(every, *cell, every, *windows)], out=to)
+                    to = total[(ALL, ALL, *places)]
+                    np.add(to, spread[(ALL, *cell, ALL, *windows)], out=to)
             x[images, :, tile.rows] = total.transpose(total.ndim - 1, 1, 0, *range(2, total.ndim - 1))
 
-    parallel(work, whole.shares())
+    parallel(work, whole.shared)
     return x
 
 
@@ -329,7 +327,7 @@ def _weights_by_columns(
     """:func:`weight_gradient` by one of the layouts of columns."""
     add_pixels(y, db)
     whole = layout(chosen, x.shape, shape, y.shape[2:], window, x.dtype, small=True)
-    spare: list[Tile] = []
+    spare = whole.spare()
     shares = whole.shares(max(2, TOTALS // max(1, math.prod(shape) * x.itemsize)))
     slices, groups, o, k = whole.matrices
     deep = o * k >= DEEP

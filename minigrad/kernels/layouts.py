@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.kernels.tiles import cut
-from minigrad.kernels.windows import Axis, copy_lines, sliding, unfold
+from minigrad.kernels.windows import Axis, Piece, copy_lines, pieces, sliding, some_of, unfold
 
 CACHE = 1 << 21  # bytes of columns in a tile; with fewer and larger tiles, threads wait less for one another
 ROW_CACHE = 3 << 19  # the same for the layout Rows
 SHARES = 8  # at most so many shares of work for the threads
 SHARE = 14 << 20  # multiplications in a share, at least: a third of a millisecond of work, for threads wait for the GIL between calls
+ALL = slice(None)  # channels
 LANES = 16  # numbers in the longest SIMD vectors: shares of channels are a multiple
+KEPT = 1 << 16  # bytes of the tiles that a layout keeps for the next call
 SMALL = 1000000  # up to so many multiplications, BLAS does not pack the matrices first, which is faster for few rows
 
 
@@ -45,8 +48,8 @@ class Tile(NamedTuple):
     """A range of output rows of ``n`` images, with two views of their columns.
 
     ============  ========================================================================================================
-    ``axes``      how windows slide over the input, from the tile's first row
-    ``windows``   N C phases \\*kernel[1:] rows \\*sizes[1:]: ``unfold`` writes it and ``fold`` reads it
+    ``windows``   N C phases \\*kernel[1:] rows \\*sizes[1:]
+    ``pieces``    the pieces of ``windows``: ``unfold`` writes them and ``fold`` reads them
     ``slices``    matrices B G K L, for BLAS: B of them, in G groups, K cells of windows, L pixels. There is one slice per
                   kernel row, multiplied with the weights of that row; or only one, with the cells of all kernel rows
     ``cells``     where ``windows`` is a frame that the columns are copied from: the view of it that has their shape
@@ -55,9 +58,9 @@ class Tile(NamedTuple):
 
     rows: slice
     n: int
-    axes: list[Axis]
     columns: np.ndarray
     windows: np.ndarray
+    pieces: list[Piece]
     slices: list[np.ndarray]
     cells: np.ndarray | None = None
 
@@ -117,6 +120,11 @@ class Layout:
         self.alone = (
             len(self.places) == 1 and self.groups == 1 and self.shares_at_most > 1
         )  #: one tile, of whose channels threads take some
+        self.shared = self.shares()
+        #: tiles that calls have filled: laying one takes as long as filling it. A deque, for threads that call at the same time
+        self.kept: deque[Tile] = deque(maxlen=0)
+        if len(self.places) == 1 and not self.alone:
+            self.kept = deque(maxlen=KEPT // max(1, self.tile_bytes(sizes[0], n)))
 
     # --------------------------------------------------------------------------------- what each layout overrides
 
@@ -128,6 +136,10 @@ class Layout:
         """Bytes of columns in a tile."""
         return CACHE
 
+    def tile_bytes(self, height: int, count: int) -> int:
+        """The memory of a tile with so many output rows of so many images."""
+        return self.held(height) * self.cells * self.across * count * self.dtype.itemsize
+
     def small_rows(self, products: int) -> int:
         """The most rows in a block if matrices are to be small. ``products``: multiplications per kernel row and row of pixels."""
         return self.sizes[0]
@@ -138,7 +150,7 @@ class Layout:
 
     def fill(self, tile: Tile, x: np.ndarray, channels: slice) -> None:
         """Write some channels of a tile's images, which ``x`` has, to its columns."""
-        unfold(x, tile.windows[:, channels], tile.axes)
+        unfold(x, tile.pieces if channels == ALL else some_of(tile.pieces, channels))
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         """A tile's part of y, N O rows \\*sizes[1:], with its axes in the order of the matrices: B O, then the L pixels."""
@@ -171,9 +183,19 @@ class Layout:
         each = self.matrices[-1] * self.groups // max(1, self.channels)
         return slice(channels.start * each, channels.stop * each)
 
-    def tiles(self, share: list[tuple[slice, slice]], spare: list[Tile]) -> Iterator[tuple[Tile, slice]]:
-        """The tiles of a share and their images. All use the same columns in turn; ``spare`` has tiles of finished shares, to be used again."""
-        tile = spare.pop() if spare else None
+    def spare(self) -> deque[Tile]:
+        """Where :meth:`tiles` finds tiles, for a call that only fills them: those that calls before it have kept, if they are small enough."""
+        return self.kept if self.kept.maxlen else deque()
+
+    def tiles(self, share: list[tuple[slice, slice]], spare: deque[Tile]) -> Iterator[tuple[Tile, slice]]:
+        """The tiles of a share and their images. All use the same columns in turn; ``spare`` has tiles of finished shares, to be used again.
+
+        A tile is put back when the loop over it has ended: not after an exception.
+        """
+        try:
+            tile: Tile | None = spare.pop()
+        except IndexError:
+            tile = None
         for rows, images in share:
             count = images.stop - images.start
             if tile is None or (tile.rows, tile.n) != (rows, count):
@@ -187,15 +209,24 @@ class Layout:
         turned = self.turned(part)
         return turned.reshape(len(turned), self.groups, turned.shape[1] // self.groups, math.prod(turned.shape[2:]))
 
+    def _in_place(self, tile: Tile) -> bool:
+        """Whether BLAS can write to y: the pixels of an output are in one piece, or so are those of its rows, and each row has its matrix."""
+        return tile.n == 1
+
     def room(self, tile: Tile, part: np.ndarray) -> np.ndarray:
-        """An array of the shape that :meth:`pixels` returns, with undefined values, to be written to."""
+        """An array of the shape that :meth:`pixels` returns, with undefined values, to be written to: a view of a tile's part of y if possible."""
+        if self._in_place(tile):
+            return self.pixels(part)
         batch, _, _, length = tile.slices[0].shape
         return np.empty((batch, self.groups, part.shape[1] // self.groups, length), part.dtype)
 
-    def store(self, pixels: np.ndarray, part: np.ndarray) -> None:
-        """Copy the array that :meth:`room` returned to a tile's part of y."""
-        turned = self.turned(part)
-        turned[...] = pixels.reshape(turned.shape)
+    def store(self, tile: Tile, pixels: np.ndarray, bias: np.ndarray | None, part: np.ndarray) -> None:
+        """Put the array that :meth:`room` returned, with a bias for each output, into the tile's part of y."""
+        if bias is not None:
+            np.add(pixels, bias.reshape(self.groups, -1, 1), out=pixels)
+        if not self._in_place(tile):
+            turned = self.turned(part)
+            turned[...] = pixels.reshape(turned.shape)
 
 
 def _columns(shape: tuple[int, ...], dtype: np.dtype, used: np.ndarray | None) -> np.ndarray:
@@ -207,17 +238,25 @@ def _columns(shape: tuple[int, ...], dtype: np.dtype, used: np.ndarray | None) -
 
 
 def transposed(w: np.ndarray, *axes: int) -> np.ndarray:
-    """A contiguous copy of ``w`` with its first axes permuted by ``axes``. The axes behind them are copied as one large element.
+    """``w`` with its first axes permuted by ``axes``, contiguous. The axes behind them are copied as one large element, if any moves.
 
     >>> transposed(np.arange(8).reshape(2, 2, 2), 1, 0).tolist()
     [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
     """
-    behind = w.shape[len(axes) :]
-    if math.prod(behind) < 2 or not w.flags.c_contiguous or w.size == 0:
+    found = _elements(w.shape, axes, w.itemsize)
+    if found is None or not w.flags.c_contiguous:
         return np.ascontiguousarray(w.transpose(*axes, *range(len(axes), w.ndim)))
-    elements = w.reshape(*w.shape[: len(axes)], -1).view(f"V{math.prod(behind) * w.itemsize}")[..., 0]
-    copy = np.ascontiguousarray(elements.transpose(axes))
-    return copy.reshape(*copy.shape, 1).view(w.dtype).reshape(*copy.shape, *behind)
+    element, shape = found
+    return np.ndarray(w.shape[: len(axes)], element, w).transpose(axes).copy().view(w.dtype).reshape(shape)
+
+
+@functools.lru_cache(maxsize=512)
+def _elements(shape: tuple[int, ...], axes: tuple[int, ...], item: int) -> tuple[np.dtype, tuple[int, ...]] | None:
+    """For :func:`transposed` the dtype of the axes behind as one element, and the shape of the result; None where there are none, or none moves."""
+    moved, behind = [axis for axis in axes if shape[axis] > 1], shape[len(axes) :]
+    if math.prod(behind) < 2 or 0 in shape or moved == sorted(moved):
+        return None
+    return np.dtype((np.void, math.prod(behind) * item)), (*[shape[axis] for axis in axes], *behind)
 
 
 def _moved(a: np.ndarray, source: int, to: int) -> np.ndarray:
@@ -270,16 +309,14 @@ class Images(Layout):
         matrices = columns.reshape(batch, self.groups, self.cells // self.groups, first.kernel * first.out * across)
         starts = [(phase * first.out + row) * across for phase, row in self.shifts]
         slices = [matrices[..., start : start + height * across] for start in starts]
-        return Tile(rows, count, [first, *self.others], columns, _moved(images, 2 + len(self.rest), 2), slices)
+        windows = _moved(images, 2 + len(self.rest), 2)
+        return Tile(rows, count, columns, windows, pieces(windows, [first, *self.others]), slices)
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         return part
 
-    def room(self, tile: Tile, part: np.ndarray) -> np.ndarray:
-        return self.pixels(part)
-
-    def store(self, pixels: np.ndarray, part: np.ndarray) -> None:
-        """Do nothing: the pixels were written to ``part`` itself."""
+    def _in_place(self, tile: Tile) -> bool:
+        return True
 
     def weights(self, w: np.ndarray) -> np.ndarray:
         return transposed(w, 2, 0, 1).reshape(self.matrices)
@@ -321,7 +358,8 @@ class Merged(Layout):
         first = sliding(self.first, height, self.kernel, self.stride, self.before - rows.start * self.stride, self.dilation)
         columns = _columns((self.channels, self.kernel, *self.rest, height, count, *self.sizes[1:]), self.dtype, columns)
         matrices = columns.reshape(1, self.groups, self.matrices[-1], height * count * self.across)
-        return Tile(rows, count, [first, *self.others], columns, _moved(columns, 3 + len(self.rest), 0), [matrices])
+        windows = _moved(columns, 3 + len(self.rest), 0)
+        return Tile(rows, count, columns, windows, pieces(windows, [first, *self.others]), [matrices])
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         return part.transpose(1, 2, 0, *range(3, part.ndim))[None]  # 1 O rows N *sizes[1:]
@@ -365,8 +403,8 @@ class Rows(Layout):
         height = rows.stop - rows.start
         first = sliding(self.first, self.held(height), 1, 1, self.before - rows.start * self.stride)
         columns = _columns((first.out, self.channels, *self.rest, count, *self.sizes[1:]), self.dtype, columns)
-        images = _moved(_moved(columns, 2 + len(self.rest), 0), 1, 2 + len(self.rest))
-        return Tile(rows, count, [first, *self.others], columns, images[:, :, None], [self.overlapping(columns, height, count)])
+        windows = _moved(_moved(columns, 2 + len(self.rest), 0), 1, 2 + len(self.rest))[:, :, None]
+        return Tile(rows, count, columns, windows, pieces(windows, [first, *self.others]), [self.overlapping(columns, height, count)])
 
     def overlapping(self, columns: np.ndarray, height: int, count: int) -> np.ndarray:
         """The matrices of so many output rows of ``count`` images."""
@@ -398,12 +436,22 @@ class Interleaved(Rows):
 
     name = "interleaved"
 
-    def lay(self, rows: slice, count: int, columns: np.ndarray | None) -> Tile:
-        height = rows.stop - rows.start
-        axes = [sliding(self.first, self.held(height), 1, 1, self.before - rows.start * self.stride)]
-        for axis in self.others:  # each cell of the frame is a window of one cell
+    @functools.cached_property
+    def frame(self) -> list[Axis]:
+        """The axes but the first of the frame, each of whose cells is a window of one cell."""
+        axes = []
+        for axis in self.others:
             extent = (axis.out - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1
             axes.append(sliding(axis.size, max(0, extent), 1, 1, -int(axis.starts[0]) if axis.out else 0))
+        return axes
+
+    def tile_bytes(self, height: int, count: int) -> int:
+        pixels = self.channels * math.prod([axis.out for axis in self.frame])
+        return super().tile_bytes(height, count) + self.held(height) * pixels * count * self.dtype.itemsize
+
+    def lay(self, rows: slice, count: int, columns: np.ndarray | None) -> Tile:
+        height = rows.stop - rows.start
+        axes = [sliding(self.first, self.held(height), 1, 1, self.before - rows.start * self.stride), *self.frame]
         frame = np.zeros((axes[0].out, self.channels, *[axis.out for axis in axes[1:]], count), self.dtype)
         images = _moved(_moved(frame, frame.ndim - 1, 0), 2, 1)
         windows = images.reshape(*images.shape[:2], *[1] * len(axes), *images.shape[2:])
@@ -419,7 +467,7 @@ class Interleaved(Rows):
             if columns is None or columns.shape != tuple(shape):
                 columns = np.empty(shape, self.dtype)
             cells = np.ndarray(shape, self.dtype, frame, 0, strides)
-        return Tile(rows, count, axes, columns, windows, [self.overlapping(columns, height, count)], cells)
+        return Tile(rows, count, columns, windows, pieces(windows, axes), [self.overlapping(columns, height, count)], cells)
 
     def fill(self, tile: Tile, x: np.ndarray, channels: slice) -> None:
         super().fill(tile, x, channels)
@@ -428,6 +476,13 @@ class Interleaved(Rows):
 
     def turned(self, part: np.ndarray) -> np.ndarray:
         return part.transpose(2, 1, *range(3, part.ndim), 0)  # rows O *sizes[1:] N
+
+    def store(self, tile: Tile, pixels: np.ndarray, bias: np.ndarray | None, part: np.ndarray) -> None:
+        if bias is None or self._in_place(tile):
+            super().store(tile, pixels, bias, part)
+        else:  # in one pass, for the images are long lines
+            turned = self.turned(part)
+            np.add(pixels.reshape(turned.shape), bias.reshape(-1, *[1] * (turned.ndim - 2)), out=turned)
 
 
 LAYOUTS: dict[str, type[Layout]] = {layout.name: layout for layout in (Images, Merged, Rows, Interleaved)}

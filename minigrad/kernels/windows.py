@@ -9,7 +9,7 @@ import functools
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -149,18 +149,32 @@ def copy_lines(source: np.ndarray, to: np.ndarray) -> None:
     to[...] = source
 
 
-def unfold(x: np.ndarray, columns: np.ndarray, axes: Sequence[Axis]) -> None:
-    """Copy the cells of all windows into ``columns``: ``N C *kernels *outs``. For cells outside the input, ``columns`` is unchanged.
+Piece: TypeAlias = (
+    "tuple[np.ndarray, tuple[Any, ...]]"  # one cell of all windows: a view of columns, N C *outs, and its index in images, N C *sizes
+)
 
-    The loop runs over the cells of one window, never over windows.
-    """
+
+def pieces(columns: np.ndarray, axes: Sequence[Axis]) -> list[Piece]:
+    """The pieces of ``columns``, ``N C *kernels *outs``, for each cell of a window. What no piece has are cells outside the input."""
+    found = []
     for places in product(*[axis.places for axis in axes]):
         cell, windows, cells = zip(*places, strict=True)
-        copy_lines(x[(..., *cells)], columns[(slice(None), slice(None), *cell, *windows)])
+        found.append((columns[(slice(None), slice(None), *cell, *windows)], (..., *cells)))
+    return found
 
 
-def fold(columns: np.ndarray, x: np.ndarray, axes: Sequence[Axis]) -> None:
-    """Add ``columns``, ``N C *kernels *outs``, to the cells of ``x`` that :func:`unfold` copied them from: its transpose."""
-    for places in product(*[axis.places for axis in axes]):
-        cell, windows, cells = zip(*places, strict=True)
-        x[(..., *cells)] += columns[(slice(None), slice(None), *cell, *windows)]
+def some_of(pieces: Sequence[Piece], channels: slice) -> list[Piece]:
+    """The pieces of columns of some channels, for images that have these channels."""
+    return [(columns[:, channels], cells) for columns, cells in pieces]
+
+
+def unfold(x: np.ndarray, pieces: Sequence[Piece]) -> None:
+    """Copy the cells of all windows into columns. The loop runs over the cells of one window, never over windows."""
+    for columns, cells in pieces:
+        copy_lines(x[cells], columns)
+
+
+def fold(pieces: Sequence[Piece], x: np.ndarray) -> None:
+    """Add columns to the cells of ``x`` that :func:`unfold` copied them from: its transpose."""
+    for columns, cells in pieces:
+        x[cells] += columns

@@ -66,7 +66,7 @@ def unfold(input: Array, kernel_size: Size, dilation: Size = 1, padding: Size = 
     x, single = as_batch("unfold", input, 2, "HW")
     axes = _axes("unfold", (("input", input.shape),), x.shape[2:], kernel_size, dilation, padding, stride)
     columns = np.zeros((*x.shape[:2], *[a.kernel for a in axes], *[a.out for a in axes]), x.dtype)  # N C KH KW OH OW
-    kernels.unfold(x, columns, axes)
+    kernels.unfold(x, kernels.pieces(columns, axes))
     columns = columns.reshape(len(x), math.prod(columns.shape[1:4]), math.prod(columns.shape[4:]))
     return columns[0] if single else columns
 
@@ -118,5 +118,5 @@ def fold(input: Array, output_size: Size, kernel_size: Size, dilation: Size = 1,
             f"stride {stride})"
         )
     x = np.zeros((len(columns), channels, *sizes), columns.dtype)
-    kernels.fold(columns.reshape(len(columns), channels, *cells, *windows), x, axes)
+    kernels.fold(kernels.pieces(columns.reshape(len(columns), channels, *cells, *windows), axes), x)
     return x[0] if input.ndim == 2 else x

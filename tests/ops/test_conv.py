@@ -3,6 +3,10 @@
 import contextlib
 import itertools
 import math
+import sys
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from hypothesis import strategies as hs
 
 import minigrad as mg
 from minigrad.kernels import conv as kernels
-from minigrad.kernels import layouts, patches
+from minigrad.kernels import layouts, native, patches
 from minigrad.kernels import windows as sliding_windows
 from minigrad.ops import conv, fold
 from minigrad.testing import gradcheck
@@ -165,7 +169,7 @@ def test_deep_layers(stride, groups, size, name):
     for cache in (1, 1 << 16, 1 << 24):
         with budgets(CACHE=cache), kernels.force(name):
             whole = layouts.LAYOUTS[name](x.shape, w.shape, expected.shape[2:], window, x.dtype)
-            one = [tile.slices[0].shape[0] == 1 for share in whole.shares() for tile, _ in whole.tiles(share, []) if tile.n > 1]
+            one = [tile.slices[0].shape[0] == 1 for share in whole.shares() for tile, _ in whole.tiles(share, deque()) if tile.n > 1]
             assert all(merged == (name == layouts.Merged.name) for merged in one)
             y, gx, gw = triple(x, w, expected, window)
             np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
@@ -173,11 +177,97 @@ def test_deep_layers(stride, groups, size, name):
             np.testing.assert_allclose([(x * gx).sum(), (w * gw).sum()], (expected * expected).sum(), rtol=1e-10)
 
 
+# ---------------------------------------------------------------------------------- tiles that are kept for the next call
+
+
+each_layout = pytest.mark.parametrize("name", layouts.LAYOUTS)
+
+
+def small_layer(stride=2, n=2, seed=0):
+    """x, w, y and the window of a layer with padding, whose columns are small."""
+    random, out = np.random.default_rng(seed), (6 + 2 - 3) // stride + 1
+    window = layouts.Window((stride, stride), ((1, 1), (1, 1)), (1, 1))
+    return random.normal(size=(n, 2, 6, 6)), random.normal(size=(3, 2, 3, 3)), random.normal(size=(n, 3, out, out)), window
+
+
+def layout_of(name, x, w, y, window):
+    return layouts.layout(name, x.shape, w.shape, y.shape[2:], window, x.dtype)
+
+
+@each_layout
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("n", [1, 2])
+def test_kept_tiles_give_the_same_after_other_use(name, stride, n):
+    """Images of infinities, and an input gradient with the same shapes, leave nothing in the padding."""
+    x, w, y, window = small_layer(stride, n)
+    with budgets(), native.force(None), kernels.force(name):
+        expected = triple(x, w, y, window)
+        whole = layout_of(name, x, w, y, window)
+        (tile,) = whole.kept
+        assert whole.tile_bytes(y.shape[2], n) == tile.columns.nbytes + (0 if tile.cells is None else tile.windows.nbytes)
+        for _ in range(2):
+            triple(np.full_like(x, np.inf), w, np.full_like(y, np.nan), window)
+            for mine, other in zip(triple(x, w, y, window), expected, strict=True):
+                np.testing.assert_array_equal(mine, other)
+        assert list(whole.kept) == [tile]
+
+
+@each_layout
+def test_a_tile_of_a_call_that_failed_is_not_kept(name, monkeypatch):
+    x, w, y, window = small_layer()
+    with budgets(), native.force(None), kernels.force(name):
+        expected = kernels.convolve(x, w, None, y.shape[2:], window)
+        with monkeypatch.context() as patch:
+            patch.setattr(layouts.LAYOUTS[name], "store", lambda *args: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                kernels.convolve(x, w, None, y.shape[2:], window)
+        assert not layout_of(name, x, w, y, window).kept
+        np.testing.assert_array_equal(kernels.convolve(x, w, None, y.shape[2:], window), expected)
+
+
+@each_layout
+def test_threads_that_call_at_the_same_time_have_tiles_of_their_own(name):
+    cases = []
+    with budgets(), native.force(None), kernels.force(name):
+        for seed in range(4):
+            x, w, y, window = small_layer(seed=seed)
+            cases.append((x, w, y, window, triple(x, w, y, window)))
+        barrier = threading.Barrier(len(cases))
+
+        def work(case):
+            *layer, expected = case
+            barrier.wait()
+            return all(np.array_equal(*pair) for _ in range(300) for pair in zip(triple(*layer), expected, strict=True))
+
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(len(cases)) as pool:
+                assert all(pool.map(work, cases))
+        finally:
+            sys.setswitchinterval(before)
+
+
+def test_what_is_kept_is_bounded():
+    """A layout keeps tiles of KEPT bytes at most, however many threads there were, and none of a large layer."""
+    x, w, y, window = small_layer()
+    with budgets(KEPT=20_000):
+        whole = layout_of("rows", x, w, y, window)
+        size = whole.tile_bytes(y.shape[2], len(x))
+        at_once = [whole.tiles(whole.places, whole.spare()) for _ in range(20)]
+        assert len({id(next(tiles)[0].columns) for tiles in at_once}) == 20
+        for tiles in at_once:
+            assert next(tiles, None) is None
+        assert 1 < len(whole.kept) == 20_000 // size < 20
+        with budgets(KEPT=size - 1):
+            assert layout_of("rows", x, w, y, window).kept.maxlen == 0
+
+
 def test_columns_stay_in_the_cache():
     """No tile of a large layer needs more than a few megabytes, where all columns would take 115 MB."""
     x_shape, w_shape, window = (8, 64, 112, 112), (64, 64, 3, 3), layouts.Window((1, 1), ((1, 1), (1, 1)), (1, 1))
     whole = layouts.Images(x_shape, w_shape, (112, 112), window, np.dtype(np.float32))
-    sizes = [tile.windows.nbytes for share in whole.shares() for tile, _ in whole.tiles(share, [])]
+    sizes = [tile.windows.nbytes for share in whole.shares() for tile, _ in whole.tiles(share, deque())]
     assert max(sizes) <= 2 * layouts.CACHE
     assert len(sizes) >= 8
 

@@ -29,6 +29,7 @@ LOWERED = {
 # Module and name -> why it is not lowered.
 KEPT = {
     "minigrad.ops.outlines.LARGE": "what is not computed at all, see tests/engine",
+    "minigrad.kernels.layouts.KEPT": "what a layout keeps; tests/ops/test_conv.py lowers it",
     "minigrad.kernels.layouts.SHARES": "a number of parts, not a size",
     "minigrad.kernels.products.PARTS": "a number of parts, not a size",
     "minigrad.kernels.special._POINTS": "how exact an integral is, not a size",
