@@ -311,17 +311,18 @@ class RNNBase(Module):
             states = self._first_states(hx, sizes[0], sizes[0], x)
             if packed.sorted_indices is not None:
                 states = tuple([index_select(s, 1, packed.sorted_indices) for s in states])
-        else:
-            steps = self._batched(input)
-            length, count = steps.shape[:2]
-            states = self._first_states(hx, None if input.ndim == 2 else count, count, steps)
-            x, sizes = steps.reshape(length * count, self.input_size), [count] * length
-        y, states = self._run(x, sizes, states)
-        if packed is not None:
+            if sizes[-1] == sizes[0]:
+                y, states = self._run(x.reshape(len(sizes), sizes[0], self.input_size), None, states)
+                y = y.reshape(len(x), y.shape[-1])
+            else:
+                y, states = self._run(x, sizes, states)
             if packed.unsorted_indices is not None:
                 states = tuple([index_select(s, 1, packed.unsorted_indices) for s in states])
             return PackedSequence(entitled(y, "CatBackward0"), *packed[1:]), self._handed_out(states)
-        y = entitled(y.reshape(length, count, y.shape[-1]), self._title(y.dtype))
+        x = self._batched(input)
+        count = x.shape[1]
+        y, states = self._run(x, None, self._first_states(hx, None if input.ndim == 2 else count, count, x))
+        y = entitled(y, self._title(y.dtype))
         if input.ndim == 2:
             return y.squeeze(1), self._handed_out(tuple([s.squeeze(1) for s in states]))
         if not self.batch_first:
@@ -336,37 +337,43 @@ class RNNBase(Module):
     def _handed_out(self, states: _State) -> Any:
         return states if self.mode == "LSTM" else states[0]
 
-    def _run(self, x: Tensor, sizes: list[int], states: _State) -> tuple[Tensor, _State]:
-        """All layers. ``x`` holds the steps one after the other, ``sizes[t]`` rows for step t; the states (depth, N, size)."""
-        firsts = list(zip(*[unbind(s) for s in states], strict=True))  # of each layer and direction
-        lasts: list[_State] = []
+    def _run(self, x: Tensor, sizes: list[int] | None, states: _State) -> tuple[Tensor, _State]:
+        """All layers of sequences of one length (T, N, in), or of the steps one after the other, ``sizes[t]`` rows for step t.
+
+        The states are (depth, N, size).
+        """
+        several = self.num_layers * self._directions > 1
+        firsts = list(zip(*[unbind(s) if several else (s.squeeze(0),) for s in states], strict=True))  # of each layer and direction
+        lasts: list[_State] = []  # each (1, N, size)
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = F.dropout(x, self.dropout, self.training)
             outputs = []
             for suffix in self._suffixes(layer):
                 backwards = suffix.endswith("_reverse")
-                if sizes[-1] == sizes[0] and not self.proj_size:
-                    y, last = self._sequence(suffix, x, len(sizes), firsts[len(lasts)], backwards)
+                if sizes is None and not self.proj_size:
+                    y, last = self._sequence(suffix, x, firsts[len(lasts)], backwards)
                 else:
                     step, sums = self._step(suffix, x)
                     # One product computed the contribution of the input to all steps; split it into steps.
-                    y, last = _walk(step, split(sums, sizes), firsts[len(lasts)], backwards)
+                    parts = unbind(sums) if sizes is None else split(sums, sizes)
+                    found, ended = _walk(step, parts, firsts[len(lasts)], backwards)
+                    y, last = (stack if sizes is None else cat)(found), tuple([s.unsqueeze(0) for s in ended])
                 outputs.append(y)
                 lasts.append(last)
             x = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
-        return x, tuple([stack(s) for s in zip(*lasts, strict=True)])
+        return x, tuple([entitled(cat(s) if several else s[0], "StackBackward0") for s in zip(*lasts, strict=True)])
 
-    def _sequence(self, suffix: str, x: Tensor, steps: int, first: _State, backwards: bool) -> tuple[Tensor, _State]:
-        """:func:`_walk` for sequences of one length, without a projection: one op for all steps."""
+    def _sequence(self, suffix: str, x: Tensor, first: _State, backwards: bool) -> tuple[Tensor, _State]:
+        """:func:`_walk` for sequences of one length (T, N, in), without a projection: one op for all steps."""
         part = self.__dict__
         w_ih, w_hh = part[f"weight_ih_{suffix}"], part[f"weight_hh_{suffix}"]
         b_ih, b_hh = (part[f"bias_ih_{suffix}"], part[f"bias_hh_{suffix}"]) if self.bias else (None, None)
         # The two biases are only added, so both are part of the input's product; but the GRU's reset gate multiplies that of the state.
         bias = b_ih if b_ih is None or self.mode == "GRU" else b_ih + b_hh
-        sums = F.linear(x, w_ih, bias).reshape(steps, len(x) // steps, len(w_ih))
+        sums = F.linear(x, w_ih, bias)
         y, last = _all_steps(self.mode, flip(sums, 0) if backwards else sums, w_hh, b_hh, *first)
-        return (flip(y, 0) if backwards else y).reshape(len(x), self.hidden_size), last
+        return flip(y, 0) if backwards else y, last
 
     def _step(self, suffix: str, x: Tensor) -> tuple[Callable[[Tensor, _State], _State], Tensor]:
         """A function from (contribution of the input to a step, state) to the next state, and the contributions for all steps of ``x``."""
@@ -397,16 +404,16 @@ class RNNBase(Module):
 
 @in_float32
 def _all_steps(mode: str, sums: Tensor, weight: Tensor, bias: Tensor | None, h: Tensor, c: Tensor | None = None) -> tuple[Tensor, _State]:
-    """The first state of each step (T, N, H), and the last states."""
+    """The first state of each step (T, N, H), and copies of the last states (1, N, H)."""
     if mode == "LSTM":
         y, cells, _ = sequences.lstm(sums, weight, h, c)
-        return y, (y[-1], cells[-1])
+        return y, (y[[-1]], cells[[-1]])
     y = sequences.gru(sums, weight, h, bias)[0] if mode == "GRU" else sequences.rnn(sums, weight, h, mode == "RNN_RELU")
-    return y, (y[-1],)
+    return y, (y[[-1]],)
 
 
-def _walk(step: Callable[[Tensor, _State], _State], parts: Sequence[Tensor], first: _State, backwards: bool) -> tuple[Tensor, _State]:
-    """Apply ``step`` to all time steps. Returns the first state of each step, concatenated, and the last state of each sequence.
+def _walk(step: Callable[[Tensor, _State], _State], parts: Sequence[Tensor], first: _State, backwards: bool) -> tuple[list[Tensor], _State]:
+    """Apply ``step`` to all time steps. Returns the first state of each step, and the last state of each sequence.
 
     ``parts[t]`` holds the sequences with a step t: as the longest come first, these are the first ones.
     """
@@ -419,7 +426,7 @@ def _walk(step: Callable[[Tensor, _State], _State], parts: Sequence[Tensor], fir
                 state = tuple([cat([s, f[here:n]]) for s, f in zip(state, first, strict=True)])
             state = step(part, state)
             outputs.append(state[0])
-        return cat(outputs[::-1]), state
+        return outputs[::-1], state
     state, ended = first, []
     for part in parts:
         here, n = len(state[0]), len(part)
@@ -430,7 +437,7 @@ def _walk(step: Callable[[Tensor, _State], _State], parts: Sequence[Tensor], fir
         outputs.append(state[0])
     if ended:
         state = tuple([cat([s, *[e[k] for e in reversed(ended)]]) for k, s in enumerate(state)])
-    return cat(outputs), state
+    return outputs, state
 
 
 class RNN(RNNBase):

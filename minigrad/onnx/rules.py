@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.onnx.hearing import Call, Size, where
+from minigrad.onnx.hearing import Call, where
 from minigrad.onnx.reader import NUMBERS, OnnxError
 from minigrad.onnx.writing import RULES, LastOnly, Writer, rule
 
@@ -684,8 +684,8 @@ def _moved(w: Writer, call: Call) -> str:
 def _getitem(w: Writer, call: Call) -> str:
     (x,), index = call.inputs, call["index"]
     arrays = [k for k in index if isinstance(k, np.ndarray)]
-    if isinstance(known := w.names.get(id(x)), LastOnly) and index[0] == -1 and all(k is Ellipsis for k in index[1:]):
-        return w.node("Identity", str(known))
+    if isinstance(known := w.names.get(id(x)), LastOnly) and np.all(index[0] == -1) and all(k is Ellipsis for k in index[1:]):
+        return w.node("Unsqueeze", str(known), w.ints([0])) if isinstance(index[0], np.ndarray) else w.node("Identity", str(known))
     if not arrays:
         return _basic(w, w.value(x), x.ndim, index)
     full = _written_out(index, x.ndim)
@@ -1102,19 +1102,10 @@ def _source(w: Writer, sums: np.ndarray) -> tuple[str, str, str | None, bool] | 
     backwards = False
     if call is not None and call.op.name == "flip" and tuple(_dims(call["dims"], 3) or ()) == (0,):
         backwards, call = True, w.producers.get(id(call.inputs[0]))
-    if call is None or call.op.name != "reshape":
+    if call is None or call.op.name != "linear" or call["input"].ndim != 3:
         return None
-    shape = call["shape"]
-    product = w.producers.get(id(call.inputs[0]))
-    if product is None or product.op.name != "linear" or len(shape) != 3:
-        return None
-    x = product["input"]
-    flat = (
-        w.reshape(x, [*shape[:2], x.shape[-1]])
-        if any(isinstance(n, Size) for n in shape[:2])
-        else w.node("Reshape", x, w.ints([*shape[:2], x.shape[-1]]))
-    )
-    return flat, w.value(product["weight"]), None if product["bias"] is None else w.value(product["bias"]), backwards
+    x, weight, bias = call["input"], call["weight"], call["bias"]
+    return w.value(x), w.value(weight), None if bias is None else w.value(bias), backwards
 
 
 def _turn(w: Writer, x: str, order: Sequence[int]) -> str:
