@@ -42,6 +42,7 @@ TURNED = 512  # up to so many pixels, a weight gradient is faster with a transpo
 DEEP = 1 << 16  # from so many weights in a kernel row, transposing the sums at the end takes longer than that copy saves
 HEAVY = 1 << 15  # above so many weights in a kernel row, and with fewer pixels than cells in it, weights are read as they lie
 ROWS = 32  # outputs in a product of some of a deep layer's weights
+PACKED = 128  # pixels from which packing the weights takes no longer than adding such products
 MANY = 16  # images from which a pixel of all of them is a piece worth copying
 SHORT = 12  # pixels of rows up to which that is faster than copying rows
 BUFFER = 256  # elements of numpy's buffer where spread rows are added: they are longer, and so are not copied to it
@@ -196,7 +197,7 @@ def _in_pieces(weights: np.ndarray, columns: np.ndarray, out: np.ndarray) -> Non
     (outputs, cells), pixels = weights.shape, columns.shape[1]
     least = -(-ROWS * cells * pixels // SMALL)
     pieces = next((some for some in range(least, min(2 * least, cells) + 1) if some and cells % some == 0), 0)
-    if not pieces or outputs % ROWS or pieces * out.nbytes > CACHE:
+    if not pieces or outputs % ROWS or pixels >= PACKED or pieces * out.nbytes > CACHE:
         np.matmul(weights, columns, out=out)
         return
     factors = weights.reshape(-1, ROWS, pieces, cells // pieces).transpose(2, 0, 1, 3), columns.reshape(pieces, 1, -1, pixels)
