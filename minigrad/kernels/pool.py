@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad.kernels import native
 from minigrad.kernels.native import pool as fast
+from minigrad.kernels.sums import add_reduce
 from minigrad.kernels.threads import WORTH, parallel
 from minigrad.kernels.tiles import cut
 from minigrad.kernels.windows import Axes, Axis, copy_lines
@@ -197,7 +198,7 @@ def take_cells(x: np.ndarray, index: np.ndarray) -> np.ndarray:
 def sum_pool(x: np.ndarray, axes: Axes) -> np.ndarray:
     """The sum of every window of ``x`` (``N C *sizes``)."""
     if _one_window(axes):
-        return x.sum(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype)
+        return add_reduce(x, tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype)
     y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
 
     def work(tile: slice) -> None:
