@@ -3,6 +3,7 @@
 A *tile* is a range of output rows of a few images. Its *columns* hold every input cell in its windows. They are unfolded along all axes
 but the first; :class:`Images`, :class:`Merged`, :class:`Rows` and :class:`Interleaved` differ in how they treat the first axis and the images, each
 shown by a picture. Columns fit in the cache. The position and size of a tile depend on shapes only, so results do not depend on the number of threads.
+A layout that is one small tile keeps it for the next call: its padding is 0 already, and its views are made.
 
 In the pictures N is the image, C the channel, KH x KW the kernel and OH x OW the output (1-d and 3-d convolution are analogous). Each
 line is an axis, from the outermost to the innermost: the elements of the last one are contiguous in memory.
@@ -243,8 +244,8 @@ def transposed(w: np.ndarray, *axes: int) -> np.ndarray:
     >>> transposed(np.arange(8).reshape(2, 2, 2), 1, 0).tolist()
     [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
     """
-    found = _elements(w.shape, axes, w.itemsize)
-    if found is None or not w.flags.c_contiguous:
+    found = _elements(w.shape, axes, w.itemsize) if w.flags.c_contiguous else None
+    if found is None:
         return np.ascontiguousarray(w.transpose(*axes, *range(len(axes), w.ndim)))
     element, shape = found
     return np.ndarray(w.shape[: len(axes)], element, w).transpose(axes).copy().view(w.dtype).reshape(shape)
