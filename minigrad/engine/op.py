@@ -799,7 +799,7 @@ def specialize(op: Op) -> None:
 def _mask(op: Op) -> str:
     """The number whose bits say which inputs have a node, as an expression."""
     nodes = [f"_{x}" for x in op.inputs]
-    if len(nodes) == 2 and not op.variadic:
+    if len(nodes) == 2 and not op.variadic:  # as most ops have: 2 % less of their time
         first, second = nodes
         return f"((3 if {second} is not None else 1) if {first} is not None else 2 if {second} is not None else 0)"
     bits = [f"({1 << i} if {node} is not None else 0)" for i, node in enumerate(nodes)]

@@ -48,12 +48,11 @@ def max_pool(x: np.ndarray, axes: Axes, placed: bool = True) -> tuple[np.ndarray
 
     Of equal maxima the first counts. If a window has NaNs, the last of them counts.
     """
-    cells = math.prod([axis.kernel for axis in axes])
     tiles = _tiles(x)
     if not placed and len(tiles) == 1 and x.size and x.flags.c_contiguous:
         return _maxima(x, axes), None  # no copy, and no threads
-    y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
-    which = np.empty(y.shape, np.min_scalar_type(cells)) if placed else None
+    y = np.empty((*x.shape[:2], *axes.outs), x.dtype)
+    which = np.empty(y.shape, np.min_scalar_type(axes.kernel)) if placed else None
 
     def work(tile: slice) -> None:
         if which is None:
@@ -168,11 +167,10 @@ def put_maxima(y: np.ndarray, which: np.ndarray, sizes: Sequence[int], axes: Axe
     Where windows of two cells along the last axis cover the input without meeting, both cells are one integer, and a shift puts a number into
     the one or the other, or out of both, which it is in the window's other rows: in half the time that indices take.
     """
-    cells = math.prod([axis.kernel for axis in axes])
     whole = y.size and all(
         axis.stride == axis.kernel and axis.dilation == 1 and axis.size == axis.out * axis.kernel and not axis.starts[0] for axis in axes
     )
-    if not (whole and axes[-1].kernel == 2 and cells <= 8 and y.itemsize == 4 and which.itemsize == 1 and sys.byteorder == "little"):
+    if not (whole and axes[-1].kernel == 2 and axes.kernel <= 8 and y.itemsize == 4 and which.itemsize == 1 and sys.byteorder == "little"):
         return put_cells(y, flat_index(which, axes), sizes)
     x = np.empty((*y.shape[:2], *sizes), y.dtype)
     between = [size for axis in axes[:-1] for size in (axis.out, axis.kernel)]
@@ -199,7 +197,7 @@ def sum_pool(x: np.ndarray, axes: Axes) -> np.ndarray:
     """The sum of every window of ``x`` (``N C *sizes``)."""
     if _one_window(axes):
         return add_reduce(x, tuple(range(2, x.ndim)), keepdims=True, dtype=x.dtype)
-    y = np.empty((*x.shape[:2], *[axis.out for axis in axes]), x.dtype)
+    y = np.empty((*x.shape[:2], *axes.outs), x.dtype)
 
     def work(tile: slice) -> None:
         part = x[tile]
@@ -222,7 +220,7 @@ def sum_pool(x: np.ndarray, axes: Axes) -> np.ndarray:
 @native.twin(fast.spread_pool)
 def spread_pool(y: np.ndarray, axes: Axes) -> np.ndarray:
     """Zeros with each element of ``y`` added to all cells of its window: the transpose of :func:`sum_pool`."""
-    x = np.empty((*y.shape[:2], *[axis.size for axis in axes]), y.dtype)
+    x = np.empty((*y.shape[:2], *axes.sizes), y.dtype)
     if _one_window(axes):
         x[...] = y
         return x

@@ -282,7 +282,7 @@ _pool = _Pool()
 
 def helpers(shares: int) -> int:
     """How many other threads may take some of so many shares of work: none in a thread that works on a job already."""
-    return 0 if _inside.busy else min(get_num_threads(), shares) - 1
+    return 0 if shares < 2 or _inside.busy else min(get_num_threads(), shares) - 1
 
 
 def wake(helpers: int, room: Room) -> None:

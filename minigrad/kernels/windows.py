@@ -74,9 +74,14 @@ class Axes(tuple[Axis, ...]):
         return tuple([axis.out for axis in self])
 
     @functools.cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Cells of the input along each axis."""
+        return tuple([axis.size for axis in self])
+
+    @functools.cached_property
     def cells(self) -> int:
         """Cells of a plane of the input."""
-        return math.prod([axis.size for axis in self])
+        return math.prod(self.sizes)
 
     @functools.cached_property
     def windows(self) -> int:

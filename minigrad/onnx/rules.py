@@ -684,8 +684,11 @@ def _moved(w: Writer, call: Call) -> str:
 def _getitem(w: Writer, call: Call) -> str:
     (x,), index = call.inputs, call["index"]
     arrays = [k for k in index if isinstance(k, np.ndarray)]
-    if isinstance(known := w.names.get(id(x)), LastOnly) and np.all(index[0] == -1) and all(k is Ellipsis for k in index[1:]):
-        return w.node("Unsqueeze", str(known), w.ints([0])) if isinstance(index[0], np.ndarray) else w.node("Identity", str(known))
+    if isinstance(known := w.names.get(id(x)), LastOnly) and all(k is Ellipsis for k in index[1:]):
+        if isinstance(index[0], int) and index[0] == -1:
+            return w.node("Identity", str(known))
+        if np.array_equal(index[0], [-1]):
+            return w.node("Unsqueeze", str(known), w.ints([0]))
     if not arrays:
         return _basic(w, w.value(x), x.ndim, index)
     full = _written_out(index, x.ndim)

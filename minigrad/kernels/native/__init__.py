@@ -331,7 +331,7 @@ def share(name: str, arrays: Sequence[np.ndarray], scratch: int, *rest: int, sha
     It gets pointers to ``arrays`` and to ``scratch`` numbers of its own, ``rest`` (numbers and addresses), and Shares of kernels.c, which the
     threads have in common. Shares are cut by shapes alone.
     """
-    calls = 1 + helpers(min(shares, calls)) if shares > 1 else 1
+    calls = 1 + helpers(min(shares, calls))
     own = -(-scratch // 16) * 16  # numbers from one room to the next
     count = own * calls + 32  # Shares, and two lines of the cache behind them the rooms
     memory, common = _room_for(count)

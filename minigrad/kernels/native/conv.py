@@ -387,10 +387,10 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Any, ch
     lanes = vector()
     if shape[0] < lanes:
         return _few_weights(x, y, shape, window, db)
-    found, ours, theirs = _work(_forward, x.shape, tuple(shape), y.shape[2:], window, lanes), lines(x), lines(y)
-    if found is None or found[0] is None or ours is None or theirs is None:
+    work, ours, theirs = _planned(x.shape, tuple(shape), y.shape[2:], window, lanes), lines(x), lines(y)
+    if work is None or ours is None or theirs is None:
         return NotImplemented
-    work, cells = found[0], math.prod(shape[1:])
+    cells = math.prod(shape[1:])
     tile, wide = MOST * SPAN * lanes, -(-work.outputs // lanes) * lanes
     count = work.shares if work.split else 1
     dw, sums = np.empty((count, *shape), np.float32), None if db is None else np.empty((count, shape[0]), np.float32)

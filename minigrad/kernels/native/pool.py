@@ -58,4 +58,4 @@ def sum_pool(x: np.ndarray, axes: Axes) -> Any:
 
 def spread_pool(y: np.ndarray, axes: Axes) -> Any:
     """Each element of y added to all cells of its window."""
-    return _summed("spread_pool", y, (*y.shape[:2], *[axis.size for axis in axes]), axes)
+    return _summed("spread_pool", y, (*y.shape[:2], *axes.sizes), axes)
