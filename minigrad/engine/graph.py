@@ -222,7 +222,7 @@ _TITLES: dict[str, str | Callable[[Node], str | None]] = {  # where PyTorch's na
     "conv": "ConvolutionBackward0", "conv_input": "ConvolutionBackward0", "conv_transpose": "ConvolutionBackward0", "getitem": _of_index,
     "layer_norm": "NativeLayerNormBackward0", "group_norm": "NativeGroupNormBackward0", "linear": _of_linear,
     "matmul": lambda node: {0: "DotBackward0", 1: "MvBackward0", 2: "MmBackward0"}.get(len(node.shape), "UnsafeViewBackward0"),
-    "max_pool": _of_size("MaxPool{}DWithIndices"), "avg_pool": _of_size("AvgPool{}D"), "nll": _of_classes, "reshape": "ViewBackward0", "cast": "ToCopyBackward0",
+    "max_pool": _of_size("MaxPool{}DWithIndices"), "avg_pool": _of_size("AvgPool{}D"), "nll": _of_classes, "cross_entropy": _of_classes, "reshape": "ViewBackward0", "cast": "ToCopyBackward0",
     "norm": "LinalgVectorNormBackward0", "setitem": "torch::autograd::CopySlices", "sum": _of_reduction("Sum"), "mean": _of_reduction("Mean"), "prod": _of_reduction("Prod"),
     "clamp": _of_limits, "pow": _of_power, "square": "PowBackward0", "sub": _of_number("RsubBackward1"), "div": _of_number("MulBackward0"),
     "masked_scale": "MulBackward0", "pad_constant": "ConstantPadNdBackward0", "crop": "ConstantPadNdBackward0", "logsigmoid": "LogSigmoidBackward0", "softsign": "DivBackward0",

@@ -22,6 +22,7 @@ FORWARD = {  # op -> what it computes, in the short notation; arguments have the
     "softmax": "y_{i} = e^{input_{i}} / Σ_{j} e^{input_{j}}",
     "log_softmax": "y_{i} = input_{i} − log Σ_{j} e^{input_{j}}",
     "nll": "y = − Σ_{n} scale_{n} · input_{n,index_{n}}",
+    "cross_entropy": "y = − Σ_{n} scale_{n} · ( input_{n,index_{n}} − log Σ_{c} e^{input_{n,c}} )",
     "standardize": "y = weight · (x − μ) / √(σ^{2} + ε) + bias",
     "relu": "y = max (0, input)",
     "sigmoid": "y = 1 / (1 + e^{−input})",
@@ -76,6 +77,10 @@ SLOPES = {  # op -> argument -> its gradient, where the source calls kernels or 
     "softmax": {"input": "y_{i} · (g_{i} − Σ_{j} g_{j} · y_{j})"},
     "log_softmax": {"input": "g_{i} − e^{y_{i}} · Σ_{j} g_{j}"},
     "nll": {"input": "− g · scale_{n} · [c = index_{n}]", "scale": "− g · input_{n,index_{n}}"},
+    "cross_entropy": {
+        "input": "g · scale_{n} · ( p_{n,c} − [c = index_{n}] ) , | p_{n,c} = e^{input_{n,c}} / Σ_{j} e^{input_{n,j}}",
+        "scale": "− g · ( input_{n,index_{n}} − log Σ_{c} e^{input_{n,c}} )",
+    },
     "standardize": {
         "x": "1/σ · ( h − mean (h) − z · mean (h · z) ) , | h = weight · g , z = (x − μ) / σ", "weight": "Σ g · (x − μ) / σ", "bias": "Σ g",
     },

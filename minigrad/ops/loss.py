@@ -1,6 +1,8 @@
-"""Losses. Negative log-likelihood is the only op here; the others are composed of ops, so every argument is differentiable.
+"""Losses. Negative log-likelihood and cross-entropy of classes are ops, and a few elementwise ones; the others are composed of ops, so every argument
+is differentiable.
 
-Cross-entropy is ``log_softmax`` and then the negative log-likelihood, so it is exact for logits of any size.
+Cross-entropy of classes is ``log_softmax`` and then the negative log-likelihood in one, exact for logits of any size. It keeps the softmax, minus 1 at the
+classes: times the gradient of each loss, this is that of the logits.
 """
 
 from __future__ import annotations
@@ -20,17 +22,20 @@ from minigrad.engine import (
     elementwise,
     entitled,
     is_array,
+    is_grad_enabled,
     known_as,
     linear_in,
     op,
     public,
     repeated,
+    tangent,
     unnamed,
     warn,
 )
 from minigrad.kernels import native
 from minigrad.kernels.native import maps
 from minigrad.kernels.quiet import quiet
+from minigrad.kernels.sums import add_reduce
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
 from minigrad.ops.arguments import number, whole
@@ -40,7 +45,7 @@ from minigrad.ops.precision import in_float32
 from minigrad.ops.products import linear
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape, unsqueeze
-from minigrad.ops.softmax import log_softmax
+from minigrad.ops.softmax import SMALL, log_softmax, softmax
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Operand, Tensor
 
@@ -57,8 +62,12 @@ def _over_samples(run, index, scale, ignored):
 
 def _nll_samples(run, input, index, scale, ignored, summed):
     index, scale, ignored = _over_samples(run, index, scale, ignored)
-    losses = split(run(merged(repeated(input, run.size)), index, scale, ignored=ignored, summed=False), run.size)
-    return losses.reshape((run.size, math.prod(losses.shape[1:]))).sum(1) if summed else losses
+    made = run(merged(repeated(input, run.size)), index, scale, ignored=ignored, summed=False)
+    kept = type(made) is tuple  # a residual too, which the gradients of samples have no use for
+    losses = split(made[0] if kept else made, run.size)
+    if summed:
+        losses = losses.reshape((run.size, math.prod(losses.shape[1:]))).sum(1)
+    return (losses, None) if kept else losses
 
 
 def _nll_input_samples(run, g, index, scale, shape, ignored, summed):
@@ -93,9 +102,14 @@ def _nll(input: Array, index: Array, scale: Array, ignored: Any, summed: bool) -
     """
     # there may be no class to pick
     picked = input.reshape(-1).take(_places(index, input.shape)) if input.size else np.zeros(index.shape, input.dtype)
+    return quiet().run(_scaled, picked, scale, ignored, summed)
+
+
+def _scaled(picked: np.ndarray, scale: Any, ignored: Any, summed: bool) -> np.ndarray:
+    """What is ``picked``, negated and scaled, and summed if ``summed``."""
     if ignored is not None:
         picked[ignored] = 0.0
-    losses = quiet().run(np.multiply, picked, -1.0 * scale)
+    losses = np.multiply(picked, -1.0 * scale)
     return np.add.reduce(losses, axis=None) if summed else losses
 
 
@@ -127,6 +141,56 @@ def _nll_input(g_: Array, index: Array, scale: Array, shape: Any, ignored: Any, 
     return _one_hot(slopes, index, shape)
 
 
+def _cross_entropy_input(g, input, index, scale, res, ignored, summed):
+    if res is None or isinstance(input, TensorBase):  # what the kernel kept is a constant: what is recorded computes it again
+        picked = _nll_input(g, index, scale, shape=tuple(input.shape), ignored=ignored, summed=summed)
+        return picked - softmax(input, 1) * sum(picked, dim=1, keepdim=True)
+    slopes = g * scale if ignored is None else np.where(ignored, 0.0, g * scale)
+    return np.multiply(res, slopes[:, None] if slopes.shape else slopes)
+
+
+def _cross_entropy_tangent(t, input, index, scale, ignored, summed):
+    change = t - sum(softmax(input, 1) * t, dim=1, keepdim=True)  # that of the logarithms
+    return _nll(change, index, scale, ignored=ignored, summed=summed)
+
+
+@native.twin(maps.cross_entropy, times=SMALL)
+def _cross_entropy_kernel(input: np.ndarray, index: np.ndarray, both: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """The logarithm of the softmax at the classes ``index``; if ``both``, the softmax too, minus 1 there: the slope of a loss."""
+    if not input.size:
+        return np.zeros(index.shape, input.dtype), input.copy()
+    e = np.subtract(input, np.maximum.reduce(input, axis=1, keepdims=True), order="C")  # a row with only -inf gives NaN, which is correct
+    flat, places = e.reshape(-1), _places(index, input.shape)
+    picked = flat.take(places)
+    np.exp(e, out=e)
+    s = add_reduce(e, (1,), keepdims=True)
+    picked -= np.log(s).reshape(index.shape)
+    if both:
+        e /= s
+        flat[places] -= 1.0
+    return picked, e if both else None
+
+
+def _cross_entropies(input, index, scale, ignored, summed, both):
+    picked, slopes = _cross_entropy_kernel(input, index, both)
+    return _scaled(picked, scale, ignored, summed), slopes
+
+
+@unnamed
+@linear_in("scale")
+@tangent(input=_cross_entropy_tangent)
+@batched(_nll_samples)
+@op(
+    input=_cross_entropy_input,
+    index=None,
+    scale=lambda g, input, index, ignored: g * _cross_entropy(input, index, 1.0, ignored=ignored, summed=False),
+    res=None,
+)
+def _cross_entropy(input: Array, index: Array, scale: Array, ignored: Any, summed: bool) -> Array:
+    """:func:`_nll` of the logarithm of the softmax of ``input`` along its classes, in one."""
+    return quiet().run(_cross_entropies, input, index, scale, ignored, summed, is_grad_enabled())
+
+
 def _place(position: tuple[int, ...]) -> str:
     return str(position[0]) if len(position) == 1 else str(position)
 
@@ -149,8 +213,9 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     classes = shape[1]
     ignore_index = whole(name, "ignore_index", ignore_index)
     given = numbers_of(target)
-    # as numbers without a sign negative ones are the largest
-    within = not given.size or np.maximum.reduce(given.view(f"u{given.itemsize}"), axis=None) < classes
+    # as numbers without a sign negative ones are the largest; where that is, numpy finds in a third of the time
+    unsigned = given.view(f"u{given.itemsize}")
+    within = not given.size or unsigned.item(unsigned.argmax()) < classes
     if 0 <= ignore_index < classes or not within:
         wrong = ((given < 0) | (given >= classes)) & (given != ignore_index)
         if wrong.any():
@@ -201,14 +266,14 @@ def reduction_of(name: str, reduction: str, size_average: bool | None = None, re
     return reduction
 
 
-def _picked(input: Any, index: np.ndarray, scale: Any, ignored: np.ndarray | None, reduction: str) -> Any:
-    """The negative log-likelihood at ``index``; a mean is weighted by ``scale``, and NaN, as in PyTorch, where nothing counts."""
+def _picked(loss: Any, input: Any, index: np.ndarray, scale: Any, ignored: np.ndarray | None, reduction: str) -> Any:
+    """The ``loss``, an op, at ``index``; a mean is weighted by ``scale``, and NaN, as in PyTorch, where nothing counts."""
     if reduction != "mean":
-        return _nll(input, index, scale, ignored=ignored, summed=reduction == "sum")
+        return loss(input, index, scale, ignored=ignored, summed=reduction == "sum")
     if not index.size:
-        return mean(_nll(input, index, scale, ignored=ignored, summed=False))
+        return mean(loss(input, index, scale, ignored=ignored, summed=False))
     share = ew.div(scale, sum(scale)) if is_array(scale) else scale / index.size
-    return _nll(input, index, share, ignored=ignored, summed=True)
+    return loss(input, index, share, ignored=ignored, summed=True)
 
 
 @in_float32
@@ -244,7 +309,7 @@ def nll_loss(
     input, target, single = _batched("nll_loss", input, target, soft=False)
     _check_weight("nll_loss", input, weight)
     index, ignored, scale = _classes("nll_loss", input, target, weight, ignore_index)
-    loss = _picked(input, index, scale, ignored, reduction)
+    loss = _picked(_nll, input, index, scale, ignored, reduction)
     return reshape(loss, ()) if single and reduction == "none" else loss
 
 
@@ -296,13 +361,15 @@ def cross_entropy(
     classes = input.shape[1]
     _check_weight(name, input, weight)
     per_class = None if weight is None else reshape(weight, (classes,) + (1,) * (len(input.shape) - 2))
-    logp = log_softmax(input, 1)
     if soft:
-        loss = _soft_cross_entropy(logp, target, per_class, reduction, label_smoothing)
+        loss = _soft_cross_entropy(log_softmax(input, 1), target, per_class, reduction, label_smoothing)
     else:
         index, ignored, scale = _classes(name, input, target, weight, ignore_index)
-        loss = _picked(logp, index, scale, ignored, reduction)
-        if label_smoothing:
+        if not label_smoothing:
+            loss = _picked(_cross_entropy, input, index, scale, ignored, reduction)
+        else:  # which needs the logarithms of all classes
+            logp = log_softmax(input, 1)
+            loss = _picked(_nll, logp, index, scale, ignored, reduction)
             spread = sum(logp if per_class is None else logp * per_class, dim=1)
             spread = spread * (-1.0 / max(classes, 1))
             if ignored is not None:

@@ -675,7 +675,7 @@ class Layers(nn.Module):
     def forward(self, x, t):
         y = F.avg_pool2d(F.max_pool2d(self.conv(x), 2, stride=1), 2, stride=1, padding=1).reshape(2, -1)[:, :16]
         y = self.linear(y)
-        return F.cross_entropy(F.softmax(y @ y.mT @ y, 1), t)
+        return F.cross_entropy(F.softmax(y @ y.mT @ y, 1), t) + F.nll_loss(F.log_softmax(y, 1), t)
 
 
 def taken_apart():
@@ -758,6 +758,7 @@ def test_sums_means_and_losses_are_written_out(tmp_path):
         "each loss": F.cross_entropy(x, t, reduction="none"),
         "weighted": F.cross_entropy(x, t, weight=weight),
         "summed": F.cross_entropy(x, t, reduction="sum", ignore_index=1),
+        "of logarithms": F.nll_loss(x, t, weight=weight),
         "all": x.sum(),
         "a dim": x.sum(1),
         "dims that are kept": x.sum((0, -1), keepdim=True),
@@ -789,7 +790,7 @@ def test_sums_means_and_losses_are_written_out(tmp_path):
         return [told, marked, text, hints];""",
         graph.draw(made, names=made, backward=True, gradient=seeds),
     )
-    kinds = {"nll", "sum", "mean", "amax", "amin", "var", "std", "norm", "logsumexp", "prod", "cumsum", "matmul"}
+    kinds = {"nll", "cross_entropy", "sum", "mean", "amax", "amin", "var", "std", "norm", "logsumexp", "prod", "cumsum", "matmul"}
     assert kinds | {f"{kind} ∂{'x' if kind in ('var', 'std', 'norm') else 'input'}" for kind in kinds} <= set(told)
     assert max(told.values()) < 1e-5, told
     assert min(marked.values()) > 0
@@ -913,8 +914,9 @@ def test_a_picked_cell_shows_its_sum(tmp_path):
         return [told, views, shown, rule];""",
         picture,
     )
-    names = {"conv", "max_pool", "avg_pool", "linear", "matmul", "softmax", "log_softmax", "nll"}
-    assert {name.split()[0] for name in told} == names and {"softmax ∂input", "log_softmax ∂input", "nll ∂input"} < set(told)
+    names = {"conv", "max_pool", "avg_pool", "linear", "matmul", "softmax", "log_softmax", "nll", "cross_entropy"}
+    assert {name.split()[0] for name in told} == names
+    assert {"softmax ∂input", "log_softmax ∂input", "nll ∂input", "cross_entropy ∂input"} < set(told)
     assert max(told.values()) < 1e-5, told
     assert views["x"] in ("maps", "kernels", "numbers") and views["softmax"] == "numbers" and views["cross_entropy"] == "number"
     first = picture.arrays[next(v for v in picture.vertices if v.op == "conv").arrays["results"][0]]

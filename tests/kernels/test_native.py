@@ -258,6 +258,41 @@ def test_one_hot(level, shape):
         assert_close(level, lambda values=values: loss._one_hot(values, index, shape), rtol=0, scale=0)
 
 
+LOGITS = hs.sampled_from(
+    [
+        (0, 3),
+        (2, 0),
+        (1, 1),
+        (5, 16),
+        (3, 17),
+        (7, 100),
+        (2, 1300),
+        (70, 33),
+        (2, 3, 0),
+        (2, 1, 5),
+        (3, 4, 1, 1),
+        (2, 21, 9, 8),
+        (3, 70, 40),
+        (2, 600, 3),
+    ]
+)
+
+
+@LEVELS
+@hypothesis.given(shape=LOGITS, both=hs.booleans(), special=hs.booleans(), seed=hs.integers(0, 1000), steps=hs.booleans())
+def test_cross_entropy(level, shape, both, special, seed, steps):
+    """The logarithm of the softmax at a class for each place, and the softmax, minus 1 there: of rows, and of images."""
+    draw = np.random.default_rng(seed)
+    x, index = (draw.standard_normal(shape) * 3).astype(np.float32), draw.integers(0, max(shape[1], 1), (shape[0], *shape[2:]))
+    if special and x.size:
+        x.reshape(-1)[draw.integers(x.size)] = draw.choice(SPECIAL)
+    if steps:
+        x, index = np.repeat(x, 2, axis=-1)[..., ::2], np.repeat(index, 2, axis=0)[::2]
+    count = 2 if both else 1
+    with np.errstate(all="ignore"):
+        assert_close(level, lambda: loss._cross_entropy_kernel(x, index, both)[:count], rtol=4e-6, scale=2e-6)
+
+
 CHANNELS = hs.sampled_from(
     [(1, 3, 1), (2, 3, 4), (4, 1, 16), (3, 5, 17), (2, 4, 600), (9, 2, 1030), (1, 6, 33), (130, 20), (4, 3, 5, 7), (2, 0, 3), (0, 2, 3)]
 )

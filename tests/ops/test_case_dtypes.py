@@ -76,7 +76,7 @@ IN_FLOAT32 = {
         "avg_pool",
         "avg_pool_input",
     ),
-    *("linear_recurrence", "_softmax", "_log_softmax", "_std", "_var", "_nll", "_nll_input", "rrelu in training"),
+    *("linear_recurrence", "_softmax", "_log_softmax", "_std", "_var", "_nll", "_nll_input", "_cross_entropy", "rrelu in training"),
     *("_euclidean", "_from_real"),
 }
 

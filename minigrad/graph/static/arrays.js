@@ -466,35 +466,50 @@ const matmul = {
     return terms.done(d.v[flat]);
   },
 };
-// The negative log-likelihood at the classes `index` (N d1 d2 ...), of an input N C d1 d2 ...: the place p of the target picks one cell.
+// The negative log-likelihood at the classes `index` (N d1 d2 ...), of an input N C d1 d2 ...: the place p of the target picks one cell, and of a
+// cross-entropy (`logits`) the logarithm of the softmax there, which all cells of that place take part in.
 const scaleOf = (s, p) => -(s ? s.v[s.v.length === 1 ? 0 : p] : 1);
 const classCell = (shape, t, p) => { const space = sizeOf(shape.slice(2)); return (Math.floor(p / space) * shape[1] + t.v[p]) * space + p % space; };
-const nll = {
+const logShare = (x, i, terms) => {
+  const cells = line(x.shape, placeOf(x.shape, i), 1), top = Math.max(...cells.map(j => x.v[j]));
+  for (const j of cells) terms.take("input", x, j);
+  return x.v[i] - top - Math.log(cells.reduce((s, j) => s + Math.exp(x.v[j] - top), 0));
+};
+const likelihood = logits => ({
   forward({of, how, y, flat, terms}) {
     const x = of("input"), t = of("index"), s = of("scale");
     if (!x || !t) return null;
     for (const p of how.summed ? t.v.keys() : [flat]) {
+      const i = classCell(x.shape, t, p), by = scaleOf(s, p);
       terms.take("index", t, p);
       if (s) terms.take("scale", s, s.v.length === 1 ? 0 : p);
-      terms.scaled("input", x, classCell(x.shape, t, p), scaleOf(s, p));
+      if (!logits) { terms.scaled("input", x, i, by); continue; }
+      const share = logShare(x, i, terms);
+      terms.number(by * share, `${bracket(by)}·log ${short(Math.exp(share))}`);
     }
     return terms.done(y.v[flat]);
   },
   backward({of, g, d, name, flat, at, terms}) {
-    const t = of("index"), arriving = p => g.v.length === 1 ? 0 : p;
-    if (!t) return null;
+    const t = of("index"), x = logits || name === "scale" ? of("input") : null, arriving = p => g.v.length === 1 ? 0 : p;
+    if (!t || ((logits || name === "scale") && !x)) return null;
     if (name === "scale") {
-      const x = of("input");
-      if (!x) return null;
-      for (const p of d.v.length === 1 ? t.v.keys() : [flat]) { const i = classCell(x.shape, t, p); terms.take("index", t, p); terms.take("input", x, i); terms.scaled("g", g, arriving(p), -x.v[i]); }
+      for (const p of d.v.length === 1 ? t.v.keys() : [flat]) {
+        const i = classCell(x.shape, t, p);
+        terms.take("index", t, p);
+        if (!logits) terms.take("input", x, i);
+        terms.scaled("g", g, arriving(p), -(logits ? logShare(x, i, terms) : x.v[i]));
+      }
       return terms.done(d.v[flat]);
     }
-    const s = of("scale"), p = flatOf(t.shape, [at[0], ...at.slice(2)]);
+    const s = of("scale"), p = flatOf(t.shape, [at[0], ...at.slice(2)]), right = t.v[p] === at[1];
     terms.take("index", t, p);
-    if (t.v[p] === at[1]) { if (s) terms.take("scale", s, s.v.length === 1 ? 0 : p); terms.scaled("g", g, arriving(p), scaleOf(s, p)); }
-    return terms.done(d.v[flat]);
+    if (s && (logits || right)) terms.take("scale", s, s.v.length === 1 ? 0 : p);
+    if (!logits) { if (right) terms.scaled("g", g, arriving(p), scaleOf(s, p)); return terms.done(d.v[flat]); }
+    const share = Math.exp(logShare(x, flat, terms)), k = arriving(p), by = -scaleOf(s, p);
+    terms.take("g", g, k);
+    return terms.told(`g · scale · (p${right ? " − 1" : ""}) = ${short(g.v[k])} · ${bracket(by)} · ${right ? `(${short(share)} − 1)` : short(share)}`, g.v[k] * by * (share - right));
   },
-};
+});
 
 // Reductions: the cells of the operand `x` that share a cell of the result.
 const axesOf = (how, shape) => { const d = how.dim ?? [], all = (Array.isArray(d) ? d : [d]).map(v => v < 0 ? v + shape.length : v); return all.length && shape.length ? all : shape.map((_, i) => i); };
@@ -589,7 +604,7 @@ const cumsum = {  // forward all up to the cell, backward all from it on
 };
 const TOLD = {  // the ops that the page takes apart cell by cell
   conv: trilinear("y"), conv_input: trilinear("x"), conv_weight: trilinear("w"), max_pool: pooling(true), avg_pool: pooling(false), linear, matmul,
-  softmax: softmax(true), log_softmax: softmax(false), nll, standardize, affine, rnn, lstm, gru, sum: added(false), mean: added(true),
+  softmax: softmax(true), log_softmax: softmax(false), nll: likelihood(false), cross_entropy: likelihood(true), standardize, affine, rnn, lstm, gru, sum: added(false), mean: added(true),
   amax: extreme("maximum"), amin: extreme("minimum"), var: spread(false), std: spread(true), norm, logsumexp, prod, cumsum,
 };
 class Terms {  // the terms of a sum, and the cells that they took

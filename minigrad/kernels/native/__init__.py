@@ -65,6 +65,8 @@ SIGNATURES = {
     "softmax": "ppll",
     "log_softmax": "pppll",
     **dict.fromkeys(("softmax_back", "log_softmax_back"), "pppll"),
+    "cross_entropy": "pppplll",
+    "cross_entropy_columns": "ppppp" + "llll",
     "sums": "ppll",
     "one_hot": "pppll",
     "cumsum": "pp" + "llll",

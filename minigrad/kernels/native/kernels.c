@@ -406,6 +406,76 @@ void NAME(log_softmax_back)(const float *restrict g, const float *restrict p, fl
     }
 }
 
+/* The logarithm of the softmax of each row at its place; and the softmax itself into p, minus 1 there, if `both`. */
+void NAME(cross_entropy)(const float *restrict x, const int64_t *restrict places, float *restrict picked, float *restrict p, Long rows, Long n, Long both) {
+    for (Long r = 0; r < rows; r++, x += n) {
+        float m = row_largest(x, n), *row = p + r * n;
+        double total;
+        if (both)
+            total = row_exp(x, m, row, n);
+        else {
+            Vector center = all(m);
+            SUM(total, n, exp_of_negative(load(x + i) - center), exp_of_negative(load_some(x + i, left, -INFINITY) - center));
+        }
+        picked[r] = (float)(((double)x[places[r]] - m) - log(total));
+        if (both) {
+            float share = (float)(1.0 / total);
+            for (Long i = 0; i < n; i++) row[i] *= share;
+            row[places[r]] -= 1.0f;
+        }
+    }
+}
+
+/* The same for the columns of `outer` matrices of n rows, TALL at most; but where that takes the logarithm of a sum, the sum goes to `sums`.
+ * Columns are copied to a tile first: rows are often so far apart that few of them stay in the cache. */
+enum { TALL = 512, KEPT = TALL * 16 }; /* so many numbers in the tile */
+
+void NAME(cross_entropy_columns)(const float *restrict x, const int64_t *restrict places, float *restrict picked, float *restrict sums,
+                                 float *restrict p, Long outer, Long n, Long inner, Long both) {
+    float tile[KEPT], largest[LANES], total[LANES];
+    const Long width = KEPT / n / LANES * LANES;
+    for (; outer > 0; outer--, x += n * inner, places += inner, picked += inner, sums += inner) {
+        for (Long column = 0; column < inner; column += width) {
+            Long count = inner - column < width ? inner - column : width, whole = (count + LANES - 1) / LANES * LANES;
+            for (Long k = 0; k < n; k++) {
+                memcpy(tile + k * whole, x + k * inner + column, sizeof(float) * count);
+                memset(tile + k * whole + count, 0, sizeof(float) * (whole - count));
+            }
+            for (Long j = 0; j < whole; j += LANES) {
+                float *at = tile + j;
+                Vector m = all(-INFINITY), sum = all(0.0f), e;
+                for (Long k = 0; k < n; k++) m = larger(load(at + k * whole), m);
+                for (Long start = 0; start < n; start += 32) { /* a sum of sums, for its rounding errors */
+                    Vector some = all(0.0f);
+                    for (Long k = start; k < n && k < start + 32; k++) {
+                        e = exp_of_negative(load(at + k * whole) - m);
+                        memcpy(at + k * whole, &e, sizeof e);
+                        some += e;
+                    }
+                    sum += some;
+                }
+                memcpy(largest, &m, sizeof m);
+                memcpy(total, &sum, sizeof sum);
+                Vector share = all(1.0f) / sum;
+                if (both)
+                    for (Long k = 0; k < n; k++) {
+                        e = load(at + k * whole) * share;
+                        memcpy(at + k * whole, &e, sizeof e);
+                    }
+                for (Long i = 0; i < LANES && j + i < count; i++) {
+                    Long to = column + j + i, place = places[to];
+                    picked[to] = x[place * inner + to] - largest[i];
+                    sums[to] = total[i];
+                    at[place * whole + i] -= 1.0f;
+                }
+            }
+            if (both)
+                for (Long k = 0; k < n; k++) memcpy(p + k * inner + column, tile + k * whole, sizeof(float) * count);
+        }
+        if (both) p += n * inner;
+    }
+}
+
 /* Rows of zeros, with one of the `values` in each, at its place. */
 void NAME(one_hot)(const float *restrict values, const int64_t *restrict places, float *restrict to, Long rows, Long n) {
     for (Long r = 0; r < rows; r++, to += n) {

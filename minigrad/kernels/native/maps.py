@@ -10,6 +10,8 @@ import numpy as np
 
 from minigrad.kernels.native import PART, lines, run, shortest
 
+I64 = np.dtype(np.int64)
+TALL = 512  # rows of a matrix whose columns kernels.c keeps together
 MOST = 32  # places of the largest that are kept in order while others are compared with the last of them
 
 
@@ -115,9 +117,32 @@ def log_softmax(x: np.ndarray, dim: int, both: bool) -> Any:
     return y, p if both else None
 
 
+def cross_entropy(x: np.ndarray, places: Any, both: bool) -> Any:
+    """Along dimension 1: the logarithm of the softmax at one place each; the softmax too, minus 1 there, if ``both``."""
+    given = lines(places, dtype=I64)
+    if x.ndim < 2 or not x.size or given is None or places.shape != (x.shape[0], *x.shape[2:]):
+        return NotImplemented
+    (x,), rows, n = lines(x) or (x,), x.shape[0], x.shape[1]
+    inner = x.size // (rows * n)
+    p = np.empty(x.shape if both else 1, np.float32)
+    size = n * inner if both else 0
+    part = max(1, PART // (n * inner))
+    picked = np.empty(places.shape, np.float32)
+    if x.ndim == 2:
+        run("cross_entropy", [(x, n), (given[0], 1), (picked, 1), (p, size)], rows, n, int(both), part=part)
+    elif inner < shortest() or n > TALL:
+        return NotImplemented
+    else:
+        sums = np.empty(places.shape, np.float32)
+        arrays = [(x, n * inner), (given[0], inner), (picked, inner), (sums, inner), (p, size)]
+        run("cross_entropy_columns", arrays, rows, n, inner, int(both), part=part)
+        picked -= np.log(sums, out=sums)
+    return picked, p if both else None
+
+
 def one_hot(values: np.ndarray, places: Any, shape: tuple[int, ...]) -> Any:
     """Rows of zeros with one number each. So threads find in their caches what they read next: a row that another one wrote takes longer to get."""
-    found, given = lines(values), lines(places, dtype=np.dtype(np.int64))
+    found, given = lines(values), lines(places, dtype=I64)
     if len(shape) != 2 or shape[1] < shortest() or found is None or given is None or values.shape != places.shape:
         return NotImplemented
     rows, n = shape

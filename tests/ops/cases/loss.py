@@ -51,6 +51,7 @@ def functional(name):
 CASES = [
     Case(loss._nll, picks()),
     Case(loss._nll_input, transposed_picks()),
+    Case(loss._cross_entropy, picks()),
     Case(loss.nll_loss, st.logits_and_targets(soft=False, smoothing=False), torch=functional("nll_loss"), wrt="input"),
     Case(
         loss.cross_entropy,
