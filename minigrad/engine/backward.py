@@ -23,7 +23,7 @@ from minigrad.engine.observed import Observer, observer, record_function
 from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.engine.passes import RecordedPass
 from minigrad.engine.together import Part, Together
-from minigrad.kernels.quiet import short_buffer
+from minigrad.kernels.quiet import quietly
 from minigrad.types import Operand, Tensor
 
 Gradients: TypeAlias = "Operand | Iterable[Operand | None] | None"
@@ -435,7 +435,7 @@ def backward(
         raise RuntimeError("backward: inputs is empty: name at least one tensor, or leave it out")
     around, _at_end.waiting = _at_end.waiting, []
     try:
-        with set_grad_enabled(create_graph), np.errstate(all="ignore"), short_buffer():  # 1/0 in a formula is inf, as in the ops themselves
+        with set_grad_enabled(create_graph), quietly():  # 1/0 in a formula is inf, as in the ops themselves
             found = walk(seeds, None if targets is None else set(targets), retain, create_graph, accumulate=True)
         for node, g in found.items():
             if type(node) is not Leaf and targets is not None:
@@ -558,7 +558,7 @@ def grad(
     gradients = _several(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
     seeds = _seeds(outputs, gradients, create_graph, "grad")
     nodes = [_input_node(t, "grad") for t in inputs]
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"), short_buffer():
+    with set_grad_enabled(create_graph), quietly():
         found = walk(seeds, set(nodes), create_graph if retain_graph is None else retain_graph, create_graph, accumulate=False)
     computed: list[Any] = []
     for i, (node, tensor) in enumerate(zip(nodes, inputs, strict=True)):

@@ -24,7 +24,7 @@ from minigrad.engine.fitting import broadcast_to, cast, in_dtype, is_half, sum_t
 from minigrad.engine.graph import Leaf, Node, Packed, Pick, mapped, wrap
 from minigrad.engine.modes import set_grad_enabled
 from minigrad.engine.op import F16, F32, Op, Plan, ShapeError
-from minigrad.kernels.quiet import short_buffer
+from minigrad.kernels.quiet import quietly
 
 
 def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: bool = True) -> dict[Node, Any]:
@@ -39,7 +39,7 @@ def push(roots: Iterable[Node], seeds: dict[Node, Any], record: bool, declared: 
     found, roots = dict(seeds), set(roots)
     order = _between(roots, seeds)
     uses = Counter([parent for node in order for parent in set(node.parents)])
-    with set_grad_enabled(record), np.errstate(all="ignore"), short_buffer():
+    with set_grad_enabled(record), quietly():
         for node in order:
             if isinstance(node, Pick):
                 several = found.get(node.parents[0])
