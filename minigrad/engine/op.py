@@ -566,18 +566,19 @@ def _as_result(op: Op, out: Any) -> Any:
 
 def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple, static: dict[str, Any], outs: tuple) -> tuple:
     """The Tensors for a kernel's tuple of results: one node for the call, and a :class:`Pick` for each floating result."""
-    outs = tuple(weaken(op, a, arrays, static) if a.dtype is F64 else a for a in [_as_result(op, a) for a in outs])
+    outs = tuple([a if type(a) is np.ndarray and a.dtype is F32 else _as_result(op, a) for a in outs])
+    outs = tuple([weaken(op, a, arrays, static) if a.dtype is F64 else a for a in outs])
     plan = op.plans[mask] if mask and grad_mode.get() else None
     if plan is None:
-        return tuple(wrap(a) for a in outs)
+        return tuple([wrap(a) for a in outs])
     keep = (*keep[:-2], outs, keep[-1])
-    levels = tuple({level: None for a in outs for level in getattr(a, "levels", ())})
-    node = _node(levels).fill(plan, nodes, plan.keep(*keep), static, tuple((a.shape, a.dtype) for a in outs), None)
+    levels = tuple({level: None for a in outs if type(a) is Batched for level in a.levels})
+    node = _node(levels).fill(plan, nodes, plan.keep(*keep), static, tuple([(a.shape, a.dtype) for a in outs]), None)
     if op.unnamed:
         node.caller = anomaly.caller()
     for listener in listeners:
         listener(node)
-    return tuple(wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs))
+    return tuple([wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs)])
 
 
 def _linked(results: Any, source: Any) -> Any:

@@ -11,7 +11,7 @@ from minigrad.kernels.native import products as fast
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
-SMALL = 1 << 17  # multiplications: BLAS never divides so few among threads
+SMALL = 1 << 17  # multiplications, up to which BLAS never divides them among threads
 PART = 1 << 22  # multiplications in a part, at least: about 80 microseconds of work
 LONG_PART = 1 << 25  # in each of more than two parts: BLAS copies the matrix that all parts share once for each
 PARTS = 8
@@ -23,7 +23,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if b.ndim == 2 and a.ndim > 2 and a.shape[-1] == b.shape[0]:  # one product of all rows: numpy would multiply batch by batch
         return matmul(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
     work = a.size * (b.shape[-1] if b.ndim > 1 else 1)
-    if (work < SMALL and b.size < SMALL) or a.dtype.kind != "f" or b.dtype.kind != "f":
+    if (work <= SMALL and b.size <= SMALL) or a.dtype.kind != "f" or b.dtype.kind != "f":
         return np.matmul(a, b)
     if a.ndim > 2 and b.ndim > 2 and a.shape[-1] == b.shape[-2] == 1:  # outer products, for which BLAS takes six times as long
         return _outer(a, b)

@@ -6,6 +6,7 @@ Here rows are added in blocks, and then the blocks. BLAS computes each block as 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,7 @@ BLOCK = 128  # rows that are added one after another
 LONG = 1024  # elements of a row from which adding row by row is faster than element by element
 RUN = 32  # elements of a running sum that one product adds up
 SMALLEST = 1024  # elements up to which numpy's own sum is faster
-MATRIX = 1 << 13  # elements from which BLAS divides a matrix among threads
+MATRIX = 1 << 13  # elements up to which BLAS never divides a matrix among threads
 RUNNING = 4096  # elements from which a running sum is computed with products
 LONGEST = 4096  # terms of one dot product; for longer sums numpy's pairwise summation is more accurate
 
@@ -81,10 +82,15 @@ def add_lines(x: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 def add_rows(rows: np.ndarray) -> np.ndarray:
     """The sum of the rows of a matrix."""
-    if rows.size < MATRIX:  # BLAS does not divide so few among threads
+    if rows.size <= MATRIX:  # BLAS does not divide so few among threads
         return _add_rows(rows)
     with one_blas_thread:
         return _add_rows(rows)
+
+
+@functools.cache
+def _ones(count: int, dtype: np.dtype) -> np.ndarray:
+    return np.ones(count, dtype)
 
 
 def _add_rows(rows: np.ndarray) -> np.ndarray:
@@ -92,9 +98,9 @@ def _add_rows(rows: np.ndarray) -> np.ndarray:
     if n == 1:
         return rows[0]
     if n <= BLOCK:
-        return np.ones(n, rows.dtype) @ rows
+        return np.dot(_ones(n, rows.dtype), rows)
     whole = n // BLOCK * BLOCK
-    total = _add_rows(np.ones(BLOCK, rows.dtype) @ rows[:whole].reshape(-1, BLOCK, c))
+    total = _add_rows(_ones(BLOCK, rows.dtype) @ rows[:whole].reshape(-1, BLOCK, c))
     return total if whole == n else total + _add_rows(rows[whole:])
 
 
