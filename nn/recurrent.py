@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from minigrad import absent
 from minigrad.calls import tell_defaults
 from minigrad.creation import zeros
-from minigrad.engine import ShapeError, entitled, warn
+from minigrad.engine import ShapeError, entitled, warn, wrap
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter, empty_parameter
@@ -17,6 +19,7 @@ from minigrad.nn.utils.rnn import PackedSequence
 from minigrad.ops import recurrent as sequences
 from minigrad.ops.arguments import require_dtype
 from minigrad.ops.gathering import index_select
+from minigrad.ops.index import getitem
 from minigrad.ops.precision import in_float32
 from minigrad.ops.shape import cat, flip, split, stack, transpose, unbind
 from minigrad.tensor import Tensor
@@ -280,7 +283,7 @@ class RNNBase(Module):
         depth = self.num_layers * self._directions
         require_dtype(name, x, weight_ih_l0=self.weight_ih_l0)
         if hx is None:
-            firsts = {which: zeros(depth, count, size, dtype=x.dtype) for which, size in sizes.items()}
+            firsts = {which: wrap(np.zeros((depth, count, size), x._data.dtype)) for which, size in sizes.items()}
             tell_defaults(**firsts)
             return tuple(firsts.values())
         if lstm and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
@@ -343,7 +346,7 @@ class RNNBase(Module):
         The states are (depth, N, size).
         """
         several = self.num_layers * self._directions > 1
-        firsts = list(zip(*[unbind(s) if several else (s.squeeze(0),) for s in states], strict=True))  # of each layer and direction
+        firsts = list(zip(*[unbind(s) if several else (s[0],) for s in states], strict=True))  # of each layer and direction
         lasts: list[_State] = []  # each (1, N, size)
         for layer in range(self.num_layers):
             if layer and self.dropout:
@@ -402,14 +405,17 @@ class RNNBase(Module):
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *changed])
 
 
+_LAST = (np.array([-1]),)  # an index that makes a copy: a view would keep all steps
+
+
 @in_float32
 def _all_steps(mode: str, sums: Tensor, weight: Tensor, bias: Tensor | None, h: Tensor, c: Tensor | None = None) -> tuple[Tensor, _State]:
     """The first state of each step (T, N, H), and copies of the last states (1, N, H)."""
     if mode == "LSTM":
         y, cells, _ = sequences.lstm(sums, weight, h, c)
-        return y, (y[[-1]], cells[[-1]])
+        return y, (getitem(y, index=_LAST), getitem(cells, index=_LAST))
     y = sequences.gru(sums, weight, h, bias)[0] if mode == "GRU" else sequences.rnn(sums, weight, h, mode == "RNN_RELU")
-    return y, (y[[-1]],)
+    return y, (getitem(y, index=_LAST),)
 
 
 def _walk(step: Callable[[Tensor, _State], _State], parts: Sequence[Tensor], first: _State, backwards: bool) -> tuple[list[Tensor], _State]:

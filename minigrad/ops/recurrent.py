@@ -22,7 +22,7 @@ from minigrad.ops.batching import split as apart
 from minigrad.ops.elementwise import gt, tanh
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import linear_weight, matmul
-from minigrad.ops.shape import cat, reshape, split, stack, unsqueeze
+from minigrad.ops.shape import cat, reshape, split, stack
 from minigrad.types import Array
 
 FEW = 256  # numbers of a state, up to which turning arrays takes less than another call of numpy
@@ -31,7 +31,7 @@ PART = 1 << 20  # bytes of the gates of some steps, of which a thread makes what
 
 def _before(first: Any, states: Any) -> Any:
     """The state before each step: that before the first, and those after all but the last."""
-    return cat([unsqueeze(first, 0), states[:-1]])
+    return cat([first[None], states[:-1]])
 
 
 def _sequences(run: Any, sums: Any, weight: Any, *states: Any, bias: Any = None, **statics: Any) -> Any:
@@ -121,50 +121,51 @@ def _lstm_steps(gy, gcells, ggates, y, cells, gates, weight, c):
 
 
 def _lstm_steps_in_place(gy, gcells, cells, gates, weight, c):
-    """:func:`_lstm_steps` of arrays, with as few calls of numpy as there are: they take all of its time if arrays are small.
+    """:func:`_lstm_steps` of arrays, with as few calls of numpy as there are, none of which broadcasts: they take all of its time if arrays are small.
 
-    What arrives at a cell state is multiplied with f (and goes on to the step before), and with the factors of i, f and n; what arrives at a
-    state with the factor of o, and with that of the cell state: two calls, for one that broadcasts takes longer.
+    What arrives at a state is multiplied with the factors of o and of the cell state; what arrives at a cell state, of which there are four copies,
+    with f (and goes on to the step before), and with the factors of i, f and n.
     """
     steps, n, size = cells.shape
-    gates = gates.reshape(steps, n, 4, size)
-    apart, factors = gates.swapaxes(1, 2), np.empty((steps, 6, n, size), gates.dtype)
+    apart = gates.reshape(steps, n, 4, size).transpose(2, 0, 1, 3)
+    to_memory, to_o, to_cell = np.empty((steps, 4, n, size), gates.dtype), np.empty_like(cells), np.empty_like(cells)
+    add, multiply = np.add, np.multiply
 
     def prepare(some: slice) -> None:
-        gate, to = np.ascontiguousarray(apart[some]), factors[some]
-        rest = 1.0 - gate
+        gate, after, before = np.ascontiguousarray(apart[:, some]), cells[some], c if some.start == 0 else cells[some.start - 1]
+        rest, factors = 1.0 - gate, np.empty_like(gate)
         slopes = rest * gate  # s (1 - s)
-        np.add(slopes[:, 2], rest[:, 2], slopes[:, 2])  # and for tanh (1 - n) (1 + n)
-        squashed = np.tanh(cells[some])
-        np.copyto(to[:, 0], gate[:, 1])
-        np.multiply(gate[:, 2], slopes[:, 0], to[:, 1])
-        np.multiply(c if some.start == 0 else cells[some.start - 1], slopes[0, 1], to[0, 2])
-        np.multiply(cells[some.start : some.stop - 1], slopes[1:, 1], to[1:, 2])
-        np.multiply(gate[:, 0], slopes[:, 2], to[:, 3])
-        np.multiply(squashed, slopes[:, 3], to[:, 4])
-        np.multiply(squashed, squashed, squashed)
+        add(slopes[2], rest[2], slopes[2])  # and for tanh (1 - n) (1 + n)
+        factors[0] = gate[1]
+        multiply(gate[2], slopes[0], factors[1])
+        multiply(before, slopes[1, 0], factors[2, 0])
+        multiply(after[:-1], slopes[1, 1:], factors[2, 1:])
+        multiply(gate[0], slopes[2], factors[3])
+        to_memory[some] = factors.swapaxes(0, 1)
+        squashed = np.tanh(after)
+        multiply(squashed, slopes[3], to_o[some])
+        multiply(squashed, squashed, squashed)
         np.subtract(1.0, squashed, squashed)
-        np.multiply(gate[:, 3], squashed, to[:, 5])
+        multiply(gate[3], squashed, to_cell[some])
 
     _shared(prepare, gates)
-    products, d = np.zeros_like(factors, shape=factors.shape[1:]), np.empty_like(gates)
-    rows = d.reshape(steps, n, 4 * size)
-    back, state, memory, given = np.zeros_like(c), np.empty_like(c), np.empty_like(c), gcells.any()
-    of_memory, of_o, kept, part, sums = products[:4], products[4], products[0], products[5], products[1:5]
-    gy = np.ascontiguousarray(gy)  # that of a sum is one number for all places, and calls that broadcast take longer
-    parts = gcells if given else gy, factors[:, :4], factors[:, 4], factors[:, 5], rows, d.swapaxes(1, 2)
-    add, multiply, copy, project = np.add, np.multiply, np.copyto, np.dot
-    for g, gc, to_memory, to_o, to_cell, row, places in zip(*[v[::-1] for v in (gy, *parts)], strict=True):
+    d, products, memories = np.empty_like(gates), np.zeros((5, n, size), gates.dtype), np.empty((4, n, size), gates.dtype)
+    back, state, part, given = np.zeros_like(c), np.empty_like(c), np.empty_like(c), gcells.any()
+    kept, sums, of_memory, of_o, memory, copies = products[0], products[1:], products[:4], products[4], memories[0], memories[1:]
+    gy = np.ascontiguousarray(gy)  # that of a sum is one number for all places
+    parts = gy, gcells if given else gy, to_memory, to_o, to_cell, d, d.reshape(steps, n, 4, size).swapaxes(1, 2)
+    for g, gc, factors, factor, to, row, places in zip(*[list(v)[::-1] for v in parts], strict=True):
         add(g, back, state)
-        multiply(state, to_o, of_o)
-        multiply(state, to_cell, part)
+        multiply(state, factor, of_o)
+        multiply(state, to, part)
         add(kept, part, memory)
         if given:
             add(memory, gc, memory)
-        multiply(memory, to_memory, of_memory)
-        copy(places, sums)
-        project(row, weight, back)
-    return rows, back, kept.copy()
+        copies[...] = memory
+        multiply(memories, factors, of_memory)
+        places[...] = sums
+        row.dot(weight, back)  # np.dot and np.copyto take longer
+    return d, back, kept.copy()
 
 
 @joint
@@ -195,19 +196,21 @@ def _lstm_kernel(sums, weight, h, c):
     gates, parts = places[:-1, :4], places[:-1].swapaxes(0, 1)
     turn = ndim - 1, 0, *range(1, ndim - 2), *((ndim, ndim - 2) if few else (ndim - 2, ndim))  # of T *samples N 4 H
     apart = sums.reshape(*sums.shape[:-1], 4, size).transpose(turn)
+    apart = np.ascontiguousarray(apart) if few else apart  # short lines are copied faster than they are multiplied
     _shared(lambda some: _halved(apart[:, some], parts[:, some]), gates)
-    of_gates = np.moveaxis(weight.reshape(*weight.shape[:-2], 4, size, size), -3, 0)
+    lead = weight.ndim - 2
+    of_gates = weight.reshape(*weight.shape[:-2], 4, size, size).transpose(lead, *range(lead), -2, -1)
     turned = np.empty(of_gates.shape, dtype)
     _halved(of_gates if few else of_gates.swapaxes(-1, -2), turned)
 
     product, both, halves = np.empty((4, *batch), dtype), np.empty((2, *batch), dtype), np.full((3, *batch), 0.5, dtype)
     rows, all_gates, first, second = turned.reshape(-1, size), product.reshape(4 * size, -1), both[0], both[1]
-    add, multiply, squash, dot, matmul = np.add, np.multiply, np.tanh, np.dot, np.matmul
+    add, multiply, squash, dot, matmul = np.add, np.multiply, np.tanh, rows.dot, np.matmul  # np.dot takes longer
     h, c = (np.ascontiguousarray(h.T), c.T) if few else (h, c)
     places[0, 4] = c
     views = gates, places[:-1, :3], places[:-1, 1:3], places[:-1, 3:], places[:-1, 0], places[1:, 4], states
     for a, sigmoids, kept, new, o, cell, state in zip(*views, strict=True):
-        dot(rows, h, all_gates) if few else matmul(h, turned, product)
+        dot(h, all_gates) if few else matmul(h, turned, product)
         add(a, product, a)
         squash(a, a)
         multiply(sigmoids, halves, sigmoids)
