@@ -88,7 +88,7 @@ def add_rows(rows: np.ndarray) -> np.ndarray:
         return _add_rows(rows)
 
 
-@functools.cache
+@functools.lru_cache(64)
 def _ones(count: int, dtype: np.dtype) -> np.ndarray:
     return np.ones(count, dtype)
 
