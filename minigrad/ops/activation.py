@@ -418,14 +418,14 @@ def _gelu_input(g, input, approximate):
 
 def _gelu_part(x, y, slope):
     square = np.multiply(x, x, np.empty_like(x) if slope is None else slope)
-    below = special.ndtr_single(x, square) if x.dtype == np.float32 else erf(x * _ROOT_HALF) * 0.5 + 0.5
-    np.multiply(x, below, y)
+    below = special.ndtr_single(x, square, y) if x.dtype == np.float32 else erf(x * _ROOT_HALF) * 0.5 + 0.5
     if slope is not None:  # below + x times the density
         np.multiply(square, -0.5, slope)
         np.exp(slope, slope)
         np.multiply(slope, 0.5 * _ROOT_2_OVER_PI, slope)
         np.multiply(slope, x, slope)
         np.add(slope, below, slope)
+    np.multiply(x, below, y)
 
 
 def _gelu_tanh_part(x, y, slope):

@@ -12,7 +12,7 @@ The library is loaded when a twin is first wanted. ``MINIGRAD_NATIVE=0`` switche
 instructions to use in place of the processor's best. Calls go through ctypes: the GIL is free meanwhile.
 
 Rounding errors: sigmoid and silu (above -87) are within 2 and 2.3 units of the last place of float32, numpy's sigmoid within 2.6. gelu is
-within 2.5e-7 of the number above 0 and 5e-7 absolutely below, its slope within 3e-7 absolutely; numpy's are within 2e-7, 3e-7 and 2e-7.
+within 2.5e-7 of the number above 0 and 5e-7 absolutely below, its slope within 3e-7 absolutely; numpy's are within 2e-7, 1e-7 and 2e-7.
 logsigmoid is within 2.7 units, numpy's within 2.8; the slope of a cross-entropy of logits within 4 where it is near 0. Running sums are in doubles, rounded once. Means and variances are right to a unit, as
 sums between blocks of 512 are doubles. Winograd's convolutions have up to 1.5 times the error of numpy's (:mod:`minigrad.kernels.winograd`),
 as they sum over channels or tiles one after another. Matrix products sum 256 terms one after another, and then such sums. The others do what numpy does, but may keep a product unrounded before they add to
