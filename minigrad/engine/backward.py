@@ -67,7 +67,7 @@ def _walk(
         node = heappop(heap)[1]
         g = pending.pop(node)
         plan = node.plan
-        if turns is not None:
+        if turns is not None and (plan is not None or turns[-2:-1] != [None]):
             turns += perf_counter_ns(), plan, node.number
         if node.hooks is not None:
             with _hooks_of(watcher):

@@ -11,7 +11,8 @@ class Observer(Protocol):
     """What :data:`observer` holds while somebody looks; None otherwise, so that nothing else is asked of ops and backward passes."""
 
     turns: list[Any]
-    """A backward pass adds, whenever it comes to a node, the time (``perf_counter_ns``), the node's plan and its number."""
+    """A backward pass adds, whenever it comes to a node, the time (``perf_counter_ns``), the node's plan (None for a leaf) and its number; not for
+    leaves after another one."""
 
     def begin(self, kind: str, name: str) -> int:
         """A backward pass (kind ``"walk"``) or a part of the program (``"part"``) begins; how deep it is."""

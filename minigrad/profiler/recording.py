@@ -243,32 +243,35 @@ class Recording:
 
     def timed(self, op: Op, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """What stands before a kernel while this recording runs."""
-        thread, now, caller, with_shapes = self.thread, perf_counter_ns, self.caller, self.with_shapes
-        count = MULTIPLY_ADDS.get(op)
+        thread, now, caller = self.thread, perf_counter_ns, self.caller
+        count: Any = MULTIPLY_ADDS.get(op)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if get_ident() != thread:
                 return kernel(*args, **kwargs)
-            out, products = None, 0
             start = now()
             try:
                 if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
                     out = kernel(*args, **kwargs) if kwargs else kernel(*args)
                 else:
                     out = run_batched(op, *op.split(args, kwargs), level)
-            finally:  # an op that fails is noted too
-                end = now()
-                if count is not None and out is not None:
-                    products = count(out, args)
-                    if levels:
-                        products *= _samples(out)
-                log = self.log
-                log += "op", op, start, end, None if self.known else caller(), products, None
-                if with_shapes:
-                    self.shapes.append(_shapes(args, kwargs))
+            except BaseException:  # an op that fails is noted too
+                self.log += "op", op, start, now(), None if self.known else caller(), 0, None
+                raise
+            self.log += "op", op, start, now(), None if self.known else caller(), 0 if count is None else products(out, args), None
             return out
 
-        return call
+        def products(out: Any, args: Any) -> int:
+            return count(out, args) * _samples(out) if levels else count(out, args)
+
+        def with_shapes(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return call(*args, **kwargs)
+            finally:
+                if get_ident() == thread:
+                    self.shapes.append(_shapes(args, kwargs))
+
+        return with_shapes if self.with_shapes else call
 
     def made(self, node: Node) -> None:
         """Note what the node of the last op keeps, and that its gradient belongs to this op."""
@@ -278,13 +281,12 @@ class Recording:
         log[-1] = number = node.number
         places = self.arrays.get(plan)
         if places is None:
-            places = self.arrays[plan] = _places(plan)
+            places = self.arrays[plan] = _places(node)
         values, parents, kept = node.kept, node.parents, self.kept
         for place, parent in places:
             value = values[place]
             if type(value) is ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
-                owner = value.base
-                array = ref(owner if type(owner) is ndarray else value)
+                array = ref(value if (owner := value.base) is None or type(owner) is not ndarray else owner)
                 key = id(array)
                 if key not in kept:
                     kept[key] = array
@@ -294,19 +296,25 @@ class Recording:
 
     def timed_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """What modules are called by while this recording runs."""
-        thread, paths, open_ = self.thread, self.paths, self.open
+        thread, paths, open_, now = self.thread, self.paths, self.open, perf_counter_ns
 
         def __call__(module: Module, /, *args: Any, **kwargs: Any) -> Any:
             if get_ident() != thread:
                 return call(module, *args, **kwargs)
             _, name, plain = paths.get(id(module)) or self._path(module)
             known, depth = self.known, len(open_)
-            open_.append(("module", name, perf_counter_ns(), None if known else self.caller(2), known))  # as begin does, without a call
-            self.known = plain and "_hooks" not in module.__dict__
+            frames, start = None if known else self.caller(2), now()
+            open_.append(("module", name, start, frames, known))  # as begin does
+            self.known = plain and module._hooks is None
             try:
                 return call(module, *args, **kwargs) if kwargs else call(module, *args)
             finally:
-                self.end(depth)
+                if known and len(open_) == depth + 1:  # as end does, without a call
+                    self.log += "module", name, start, now(), None, 0, None
+                    del open_[depth]
+                    self.known = True
+                else:
+                    self.end(depth)
 
         return __call__
 
@@ -360,10 +368,16 @@ _is_ours = ByFile(
 )  # whether it is minigrad's
 
 
-def _places(plan: Plan) -> list[tuple[int, int | None]]:
-    """Where a node keeps what may be an array: its place, and that of the input that it is. Not the shapes of inputs."""
-    kept = enumerate(plan.kept)
-    return [(i, source if type(source) is int else None) for i, (source, name) in kept if source is not None or name in plan.op.statics]
+def _places(node: Node) -> list[tuple[int, int | None]]:
+    """Where nodes like this one keep what may be an array: its place, and that of the input that it is. Not the shapes of inputs."""
+    plan: Plan = node.plan
+    found: list[tuple[int, int | None]] = []
+    for i, ((source, name), value) in enumerate(zip(plan.kept, node.kept, strict=True)):
+        if type(source) is int:
+            found.append((i, source))
+        elif source is not None or (name in plan.op.statics and (value is None or type(value) is ndarray)):
+            found.append((i, None))
+    return found
 
 
 def _shapes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[int, ...]]:
