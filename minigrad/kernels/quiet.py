@@ -34,7 +34,13 @@ class quietly:
     __slots__ = ("token",)
 
     def __enter__(self) -> None:
-        self.token = _VARIABLE.set(_SETTINGS)
+        before = _VARIABLE.get(None)
+        if before is None or before is _SETTINGS:
+            self.token = _VARIABLE.set(_SETTINGS)
+        else:  # somebody's own settings, of which what is not changed stays: a function that numpy calls for errors, see np.seterrcall
+            self.token = _VARIABLE.set(before)
+            np.seterr(all="ignore")
+            np.setbufsize(BUFFER)
 
     def __exit__(self, *error: object) -> None:
         _VARIABLE.reset(self.token)

@@ -272,7 +272,7 @@ def _picked(loss: Any, input: Any, index: np.ndarray, scale: Any, ignored: np.nd
         return loss(input, index, scale, ignored=ignored, summed=reduction == "sum")
     if not index.size:
         return mean(loss(input, index, scale, ignored=ignored, summed=False))
-    share = ew.div(scale, sum(scale)) if is_array(scale) else scale / index.size
+    share = scale / index.size if type(scale) is float else ew.div(scale, sum(scale))
     return loss(input, index, share, ignored=ignored, summed=True)
 
 
@@ -377,7 +377,7 @@ def cross_entropy(
             if reduction != "none":
                 spread = sum(spread)
             if reduction == "mean":
-                spread = ew.div(spread, sum(scale) if is_array(scale) else index.size)
+                spread = ew.div(spread, index.size if type(scale) is float else sum(scale))
             loss = loss * (1.0 - label_smoothing) + spread * label_smoothing
     return reshape(loss, ()) if single and reduction == "none" else loss
 

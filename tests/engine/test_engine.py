@@ -1258,6 +1258,30 @@ def test_a_chain_of_many_ops_is_walked_and_freed_without_recursion():
     del y  # never walked: freed from its end
 
 
+def test_numpy_settings_are_those_of_the_user_after_a_backward_pass_and_their_function_is_called_in_hooks():
+    called = []
+
+    def divide(g):
+        with np.errstate(divide="call"):
+            np.ones(1) / np.zeros(1)
+
+    def backward():
+        x = leaf(3)
+        y = x * 2.0
+        y.register_hook(divide)
+        (y * 0.0).sqrt().sum().backward()
+
+    before = np.geterr(), np.getbufsize()
+    with pytest.raises(NameError, match="callback"):  # numpy's own error, where no function was set
+        backward()
+    assert (np.geterr(), np.getbufsize()) == before
+    with np.errstate(all="raise", call=lambda kind, flag: called.append(kind)):
+        inside = np.geterr(), np.getbufsize()
+        backward()
+        assert (np.geterr(), np.getbufsize()) == inside
+    assert called == ["divide by zero"] and (np.geterr(), np.getbufsize()) == before
+
+
 def test_memory_returns_after_a_thousand_steps():
     w = mg.tensor(np.random.default_rng(0).normal(size=(20, 20)), requires_grad=True)
     data = mg.tensor(np.ones((5, 20)))

@@ -239,6 +239,14 @@ def test_per_sample_gradients_of_a_model_need_no_loop():
     assert all(p.grad is None for p in parameters)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_losses_of_samples_with_ignored_places(smoothing):
+    x, y = numbers(3, 4, 5), mg.tensor([[-100, 1, 2, 0], [3, -100, -100, 4], [1, 1, 1, 1]])
+    loss = lambda x, y: F.cross_entropy(x, y, label_smoothing=smoothing)
+    for f in (loss, func.grad(loss), lambda x, y: F.nll_loss(F.log_softmax(x, 1), y)):
+        np.testing.assert_allclose(vmap(f)(x, y).numpy(), np.stack([f(*pair).numpy() for pair in zip(x, y, strict=True)]), rtol=1e-12)
+
+
 def test_printed_inside():
     texts = []
     vmap(lambda x: texts.append(repr(x)) or x)(mg.tensor([[1.0], [2.0]]))
