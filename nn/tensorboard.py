@@ -74,7 +74,7 @@ class SummaryWriter:
         )  # fmt: skip
         folder = None if log_dir is None else os.fspath(log_dir)
         # Two writers that begin in the same second must not write the same file: time and machine alone make its name.
-        suffix = f".{os.getpid()}.{next(_numbers)}{filename_suffix}"
+        suffix = f".{os.getpid()}.{next(_numbers):06}{filename_suffix}"  # readers take files by the order of their names
         self._writer = _tensorboardx().SummaryWriter(folder, comment, purge_step, max_queue, flush_secs, suffix)
         self.log_dir: str = self._writer.logdir
 
