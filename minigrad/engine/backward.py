@@ -58,6 +58,7 @@ def _walk(
     passed = RecordedPass() if record else None
     mark = None if passed is None else passed.marks.append
     turns = None if watcher is None else watcher.turns
+    of_op = False  # whether the last turn of this pass was an op's
 
     for node, g in seeds:
         pending[node] = pending[node] + g if node in pending else g
@@ -67,8 +68,10 @@ def _walk(
         node = heappop(heap)[1]
         g = pending.pop(node)
         plan = node.plan
-        if turns is not None and (plan is not None or turns[-2:-1] != [None]):
-            turns += perf_counter_ns(), plan, node.number
+        if turns is not None:
+            if plan is not None or of_op:
+                turns += perf_counter_ns(), plan, node.number
+            of_op = plan is not None
         if node.hooks is not None:
             with _hooks_of(watcher):
                 g = _run_hooks(node, g, record, pending, needed, gathered)

@@ -369,7 +369,10 @@ _is_ours = ByFile(
 
 
 def _places(node: Node) -> list[tuple[int, int | None]]:
-    """Where nodes like this one keep what may be an array: its place, and that of the input that it is. Not the shapes of inputs."""
+    """Where nodes like this one keep what may be an array: its place, and that of the input that it is. Not the shapes of inputs.
+
+    A static argument that is neither an array nor None, such as a stride, is none in other calls either.
+    """
     plan: Plan = node.plan
     found: list[tuple[int, int | None]] = []
     for i, ((source, name), value) in enumerate(zip(plan.kept, node.kept, strict=True)):

@@ -97,6 +97,21 @@ def test_what_a_backward_pass_does_for_an_op_is_in_the_row_of_its_gradient():
         assert event.inside == inside <= event.time
 
 
+def test_a_formula_ends_where_a_leaf_begins_though_a_pass_in_a_hook_came_to_leaves():
+    x, w = mg.ones(3, requires_grad=True), mg.ones(3, requires_grad=True)
+
+    def inner_pass(g):
+        with mg.enable_grad():
+            mg.grad(w.square().sum(), w)
+
+    with profiler.profile() as p:
+        y = x.sin()
+        y.register_hook(inner_pass)
+        x.register_post_accumulate_grad_hook(lambda leaf: None)
+        y.sum().backward()
+    assert [e.parent.kind for e in p.events() if e.name == "(hooks)"] == ["formula", "walk"]
+
+
 def test_flops_are_those_of_summary_and_twice_them_in_backward():
     model, x = small(), mg.randn(4, 1, 12, 12).double()
     x.requires_grad_()
