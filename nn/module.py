@@ -1150,7 +1150,7 @@ def put_before_calls(stand_in: Callable[[Callable[..., Any]], Callable[..., Any]
 
 _stand_ins: list[Any] = []
 _stand_ins_lock = threading.Lock()
-_CALL = Module.__call__
+plain_call = Module.__call__  # what modules are called by while nothing is put before their calls
 
 
 class _StandInHandle(RemovableHandle):
@@ -1161,7 +1161,7 @@ class _StandInHandle(RemovableHandle):
 
 
 def _place_call() -> None:
-    call: Any = _CALL
+    call: Any = plain_call
     for entry in _stand_ins:
         call = entry.function(call)
     Module.__call__ = call  # type: ignore[method-assign]

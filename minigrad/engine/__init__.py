@@ -65,10 +65,10 @@ from minigrad.engine.entry import public, warn
 from minigrad.engine.modes import (
     Mode, dtype_of, enable_grad, get_default_dtype, inference_mode, is_grad_enabled, no_grad, no_number, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
-from minigrad.engine.observed import observer, record_function
+from minigrad.engine.observed import observer, observers, record_function
 from minigrad.engine.passes import RecordedPass, pass_of
 from minigrad.engine.op import (
-    F16, F32, F64, LinAlgError, Op, Plan, ShapeError, answers_for, joint, op, put_before_kernels, registered_ops, specialize, take_away,
+    F16, F32, F64, LinAlgError, Op, Plan, ShapeError, answers_for, joint, observe, observe_no_more, op, put_before_kernels, registered_ops, specialize, take_away,
 )  # fmt: skip
 from minigrad.engine.rules import elementwise, jointly, linear_in, tangent, unnamed, views
 from minigrad.engine.saved import save_on_cpu, saved_tensors_hooks

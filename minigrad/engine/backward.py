@@ -35,7 +35,7 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
     A heap holds the nodes to visit. An op is newer than its inputs, so when a node is popped, all nodes that used it are done.
     Gradients are ndarrays, or Tensors if ``record`` (``create_graph``) is set. ``wanted=None`` stands for every leaf.
     """
-    watcher = observer.get()
+    watcher = observer()
     if watcher is None:
         return _walk(seeds, wanted, retain, record, accumulate, None)
     depth = watcher.begin("walk", "(backward pass)")

@@ -1,18 +1,35 @@
-"""What a thread's observer hears while ops run: their nodes and backward passes, and parts of a program that bear a name. The profiler is one."""
+"""What a thread's observer hears while ops run: ops and their nodes, backward passes, and parts of a program that bear a name. The profiler is one."""
 
 from __future__ import annotations
 
 import contextlib
-from contextvars import ContextVar
+from collections.abc import Iterator
+from threading import get_ident
 from typing import Any, Protocol
 
 
 class Observer(Protocol):
-    """What :data:`observer` holds while somebody looks; None otherwise, so that nothing else is asked of ops and backward passes."""
+    """What :data:`observers` hold while somebody looks. Ops have other code then (:func:`~minigrad.engine.op.observe`), so that nobody pays otherwise."""
+
+    log: list[Any]
+    """An op adds itself, when its kernel began and ended (``perf_counter_ns``), None or ``details(arguments)``, its multiply-adds (0 where nobody
+    counts them), and None, in place of which it puts the node that it records."""
+
+    known: int | None
+    """True if ops need not call ``details``."""
 
     turns: list[Any]
     """A backward pass adds, whenever it comes to a node, the time (``perf_counter_ns``), the node's plan (None for a leaf) and its number; not for
     leaves after another one."""
+
+    def details(self, args: tuple[Any, ...]) -> Any:
+        """What else is to be noted of an op with these arguments, which has just run."""
+
+    def ran(self, op: Any, start: int, args: tuple[Any, ...], out: Any = None) -> None:
+        """What an op adds to ``log``, if its kernel raised (``out`` is None) or its arguments differ from sample to sample."""
+
+    def settle(self) -> None:
+        """Let go of the nodes in ``log``: called when it is longer than :data:`PENDING`, or when others hear of a node."""
 
     def begin(self, kind: str, name: str) -> int:
         """A backward pass (kind ``"walk"``) or a part of the program (``"part"``) begins; how deep it is."""
@@ -21,7 +38,27 @@ class Observer(Protocol):
         """What began at this depth ends, and all in it."""
 
 
-observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+PENDING = 192  # entries of a log: after 32 ops and calls of modules an observer lets go of their nodes
+observers: dict[int, Observer | None] = {}  # of each thread (its ``get_ident``) that somebody looks at; None while not
+
+
+def observer() -> Observer | None:
+    """The observer of this thread."""
+    return observers.get(get_ident()) if observers else None
+
+
+@contextlib.contextmanager
+def unobserved() -> Iterator[None]:
+    """Context manager: the observer of this thread hears of nothing, because what ops return is no result."""
+    thread = get_ident()
+    watcher = observers.get(thread)
+    if watcher is not None:
+        observers[thread] = None
+    try:
+        yield
+    finally:
+        if watcher is not None and thread in observers:
+            observers[thread] = watcher
 
 
 class record_function(contextlib.ContextDecorator):
@@ -43,7 +80,7 @@ class record_function(contextlib.ContextDecorator):
         self._inside: list[tuple[Observer | None, int]] = []
 
     def __enter__(self) -> record_function:
-        watcher = observer.get()
+        watcher = observer()
         self._inside.append((watcher, 0 if watcher is None else watcher.begin("part", self.name)))
         return self
 

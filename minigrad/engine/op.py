@@ -13,6 +13,8 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from threading import get_ident
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from minigrad.engine.batching import ARRAYS, Batched, Level, Unknown, last_level
 from minigrad.engine.entry import NAMES_OF_OPS, with_our_names
 from minigrad.engine.graph import Node, Pick, SampleNode, Shell, listeners, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
+from minigrad.engine.observed import PENDING, Observer, observer, observers
 from minigrad.types import P, Tensor
 
 F16 = np.dtype(np.float16)
@@ -128,6 +131,7 @@ class Op:
     ``elementwise``    whether :func:`~minigrad.engine.rules.elementwise` marks it
     ``views``          whether :func:`~minigrad.engine.rules.views` marks it
     ``unnamed``        whether :func:`~minigrad.engine.rules.unnamed` marks it
+    ``multiply_adds``  (what the kernel returned, the inputs and static arguments) -> number of multiplications with an addition; None: not counted
     ``tangents``       input -> formula of the result's tangent, see :func:`~minigrad.engine.rules.tangent`
     ``linear``         the groups of inputs that :func:`~minigrad.engine.rules.linear_in` names
     ``batching``       its rule for ``vmap``, see :mod:`minigrad.engine.batching`; None: sample by sample
@@ -142,6 +146,7 @@ class Op:
     linear: tuple[tuple[str, ...], ...] = ()
     together: tuple[tuple[Callable, list[tuple[Any, str]], tuple[int, ...]], ...] = ()
     batching: Any = None
+    multiply_adds: Callable[[Any, tuple], int] | None = None
 
     def __init__(self, kernel: Callable, formulas: dict[str, Callable | None]):
         self.kernel = kernel
@@ -184,6 +189,7 @@ class Op:
             raise TypeError(f"@op {self.name}: res=None declares a residual constant, but no formula names res")
         self.tangents: dict[str, Callable] = {}
         self.plans = _Plans(self)
+        self.codes: dict[bool, types.CodeType] = {}  # of the function, for whether somebody observes
         self.function = _differentiable(self)
         _registry[f"{kernel.__module__}.{kernel.__qualname__}"] = self
 
@@ -436,10 +442,15 @@ def _category(dtype: np.dtype) -> int:
 
 def _batched(op: Op, inputs: Sequence[Any], statics: dict[str, Any], level: Level) -> Any:
     """What the kernel returns for inputs or static arguments that differ from sample to sample."""
+    watcher, start, out = observer(), perf_counter_ns(), None
     try:
-        return run_batched(op, inputs, statics, level)
+        out = run_batched(op, inputs, statics, level)
+        return out
     except Exception as error:
         raise _explain(op, error, inputs) from None
+    finally:
+        if watcher is not None:
+            watcher.ran(op, start, (*inputs, *statics.values()), out)
 
 
 def _explain(op: Op, error: Exception, arrays: Sequence[Any]) -> Exception:
@@ -574,10 +585,7 @@ def _record_several(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     keep = (*keep[:-2], outs, keep[-1])
     levels = tuple({level: None for a in outs if type(a) is Batched for level in a.levels})
     node = _node(levels).fill(plan, nodes, plan.keep(*keep), static, tuple([(a.shape, a.dtype) for a in outs]), None)
-    if op.unnamed:
-        node.caller = anomaly.caller()
-    for listener in listeners:
-        listener(node)
+    _tell(node)
     return tuple([wrap(a, Pick(node, i, a) if a.dtype.kind == "f" else None) for i, a in enumerate(outs)])
 
 
@@ -606,11 +614,21 @@ def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
     if plan is None:
         return wrap(out)
     node = _node(out.levels).fill(plan, nodes, plan.keep(*keep[:-2], out, keep[-1]), static, out.shape, out.dtype)
-    if op.unnamed:
+    _tell(node)
+    return wrap(out, node)
+
+
+def _tell(node: Node) -> None:
+    """Tell who hears of nodes."""
+    if node.plan.op.unnamed:
         node.caller = anomaly.caller()
+    watcher = observer()
+    if watcher is not None and watcher.log and watcher.log[-6] is node.plan.op:  # else it observes since the kernel began
+        watcher.log[-1] = node
+        if len(watcher.log) > PENDING or listeners:
+            watcher.settle()
     for listener in listeners:
         listener(node)
-    return wrap(out, node)
 
 
 # ------------------------------------------------------------------------------------------ the generated function
@@ -619,22 +637,21 @@ def _record_batched(op: Op, mask: int, nodes: tuple, arrays: tuple, keep: tuple,
 _CALL = """\
 def call({parameters}):
 {rebind}{given}    _tensor = False
-{unwrap}{refuse}    if not _tensor:
+{unwrap}{refuse}{observer}    if not _tensor:
         if {inside}:
             return {batched_plain}
         try:
-            return {plain}
-        except Exception as _error:
+{plain_run}        except Exception as _error:
             if (_level := _last_level(({inputs}{statics}))) is None:
-                return _answer(_op, _error, ({inputs}), ({nodes}), {static})
+{failed}                return _answer(_op, _error, ({inputs}), ({nodes}), {static})
             return {batched_plain}
     if {inside}:
         {received} = _batched(_op, ({inputs}), {static}, _level)
     else:
         try:
-{run}        except Exception as _error:
+{begun}{run}{noted}        except Exception as _error:
             if (_level := _last_level(({inputs}{statics}))) is None:
-                return _answer(_op, _error, ({inputs}), ({nodes}), {static})
+{failed}                return _answer(_op, _error, ({inputs}), ({nodes}), {static})
             {received} = _batched(_op, ({inputs}), {static}, _level)
 {split}    if type(out) is not _ndarray:
         if type(out) is tuple:
@@ -659,7 +676,7 @@ def call({parameters}):
         _n.dtype = _dtype
         _n.number = _next(_numbers)
         _n.hooks = None
-{constant}{caller}        if _listeners:
+{constant}{caller}{made}        if _listeners:
             for _listener in _listeners:
                 _listener(_n)
     else:
@@ -682,6 +699,27 @@ _UNWRAP_ALL = """\
     if any([type(_) in _tensors for _ in {x}]):
         _tensor = True
         {x} = tuple([_._data if type(_) in _tensors else _ for _ in {x}])
+"""
+# While somebody observes, see minigrad.engine.observed.
+_OBSERVER = """\
+    _observer = _observers.get(_ident())
+"""
+_BEGUN = """\
+            _start = _now()
+"""
+_NOTED = """\
+            if _observer is not None:
+                _observer.log += _op, _start, _now(), None if _observer.known else _observer.details(({arguments})), {products}, None
+"""
+_FAILED = """\
+                if _observer is not None:
+                    _observer.ran(_op, _start, ({arguments}))
+"""
+_MADE = """\
+        if _observer is not None and (_log := _observer.log) and _log[-6] is _op:
+            _log[-1] = _n
+            if _len(_log) > _PENDING or _listeners:
+                _observer.settle()
 """
 _REFUSE = """\
     if type({x}) in _tensors:
@@ -720,8 +758,41 @@ def _first_call(*args, **kwargs):
     return _op.function(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
 
 
+_codes_lock = threading.RLock()
+
+
+def observe(watcher: Observer) -> None:
+    """From now on :data:`~minigrad.engine.observed.observers` have this one for the calling thread."""
+    with _codes_lock:
+        observers[get_ident()] = watcher
+        _place_codes()
+
+
+def observe_no_more(thread: int) -> None:
+    """End what :func:`observe` began in the thread of this ``get_ident``."""
+    with _codes_lock:
+        observers.pop(thread, None)
+        _place_codes()
+
+
+def _place_codes() -> None:
+    """Give ops that have been called the code that fits; others get theirs at the first call."""
+    for op in list(_registry.values()):
+        if op.codes and op.function.__code__ is not op.codes.get(bool(observers)):
+            specialize(op)
+
+
 def specialize(op: Op) -> None:
-    """Generate the code of ``op.function`` from :data:`_CALL`, for this op's signature and formulas (done at the first call)."""
+    """Give ``op.function`` its code for this op's signature and formulas (done at the first call)."""
+    with _codes_lock:
+        observed = bool(observers)
+        if observed not in op.codes:
+            op.codes[observed] = _generated(op, observed)
+        op.function.__code__ = op.codes[observed]
+
+
+def _generated(op: Op, observed: bool) -> types.CodeType:
+    """The code of ``op.function``, from :data:`_CALL`; ``observed`` is whether it tells observers what it does."""
     many = [*op.inputs, *([op.variadic] if op.variadic else [])]
     values = [*op.inputs, *([f"*{op.variadic}"] if op.variadic else [])]
     nodes = [*(f"_{x}" for x in op.inputs), *([f"*_{op.variadic}"] if op.variadic else [])]
@@ -743,10 +814,11 @@ def specialize(op: Op) -> None:
     call = f"({', '.join(passed)})"
     inputs, statics = "".join(f"{v}, " for v in values), "".join(f"{s}, " for s in op.statics)
     static = "{" + ", ".join(f"{s!r}: {s}" for s in op.statics) + "}" if op.statics else "_NOTHING"
-    plain, run = f"_kernel{call}", f"            out = _kernel{call}\n"
+    received = "_both" if op.has_residual else "out"
+    plain, run = f"_kernel{call}", f"            {received} = _kernel{call}\n"
     batched_plain = f"_batched(_op, ({inputs}), {static}, _level)"
     if op.has_residual:
-        plain, run = f"_split(_op, {plain})[0]", f"            _both = _kernel{call}\n"
+        plain = f"_split(_op, {plain})[0]"
         batched_plain = f"{batched_plain}[0]"
     elif op.direct:
         direct = f"_direct{call}"
@@ -759,15 +831,26 @@ def specialize(op: Op) -> None:
         promoted = "_dtype is not _BOOL"
     else:
         promoted = _MANY.format(x=many[0], others=" or ".join(_OTHER.format(x=x) for x in op.inputs if x not in _POSITIONS) or "False")
+    arguments = f"{inputs}{statics}"
+    scope["_count"] = op.multiply_adds
+    noted = _NOTED.format(arguments=arguments, products=f"_count({received}, ({arguments}))" if op.multiply_adds else "0")
+    result = "            out = _split(_op, _both)[0]\n" if op.has_residual else ""
     source = _CALL.format(
+        observer=_OBSERVER if observed else "",
+        plain_run=f"{_BEGUN}            {received} = _kernel{call}\n{result}{noted}            return out\n"
+        if observed
+        else f"            return {plain}\n",
+        begun=_BEGUN if observed else "",
+        noted=noted if observed else "",
+        failed=_FAILED.format(arguments=arguments) if observed else "",
+        made=_MADE if observed else "",
         parameters=", ".join(parameters),
         rebind=rebind,
         unwrap="".join(unwrap),
         refuse="".join(_REFUSE.format(x=x) for x in op.statics),
         run=run,
-        plain=plain,
         batched_plain=batched_plain,
-        received="_both" if op.has_residual else "out",
+        received=received,
         statics=statics,
         inside="False" if op.across_levels else f"_levels and (_level := _last_level(({inputs}{statics}))) is not None",
         split="    out, res = _split(_op, _both)\n" if op.has_residual else "",
@@ -786,7 +869,7 @@ def specialize(op: Op) -> None:
         linked="_linked(" if op.views else "",
         source=", _given._link())" if op.views else "",
     )
-    filename = f"{anomaly.GENERATED}{op.kernel.__module__}.{op.kernel.__qualname__}>"
+    filename = f"{anomaly.GENERATED}{op.kernel.__module__}.{op.kernel.__qualname__}{', observed' if observed else ''}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)  # for tracebacks and debuggers
     scope["_Tensor"] = tensor_class()
     scope["_new"] = functools.partial(object.__new__, tensor_class())  # without __init__, which users call
@@ -794,7 +877,7 @@ def specialize(op: Op) -> None:
     exec(compile(source, filename, "exec"), {**scope, "_defaults": op.signature.parameters}, made)
     code, function = made["call"], op.function
     function.__defaults__, function.__kwdefaults__ = code.__defaults__, code.__kwdefaults__
-    function.__code__ = code.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
+    return code.__code__.replace(co_name=op.kernel.__name__, co_qualname=op.kernel.__qualname__)
 
 
 def _mask(op: Op) -> str:
@@ -857,6 +940,7 @@ _SCOPE: dict[str, Any] = {
     "_Node": Node, "_numbers": numbers, "_next": next, "_sum": sum, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_listeners": listeners, "_caller": anomaly.caller, "specialize": specialize,
     "_answer": _answer, "_weaken": weaken, "_several": _record_several, "_ref": weakref.ref, "_linked": _linked, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,
+    "_observers": observers, "_ident": get_ident, "_now": perf_counter_ns, "_len": len, "_PENDING": PENDING,
     "_refuse_tensor": _refuse_tensor, "_rebind": _rebind, "_last_level": last_level, "_batched": _batched,
     "__builtins__": __builtins__,  # numpy looks there when a ufunc raises
 }  # fmt: skip

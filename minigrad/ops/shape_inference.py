@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import Op, broadcast_to, cast, put_before_kernels, take_away
+from minigrad.engine.observed import unobserved
 from minigrad.ops import (
     activation,
     contractions,
@@ -58,7 +59,8 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
     put_before_kernels(_outlined)
     token = LISTENER.set(listener or (lambda op, multiply_adds: None))
     try:
-        yield
+        with unobserved():
+            yield
     finally:
         LISTENER.reset(token)
         take_away(_outlined)
@@ -66,7 +68,7 @@ def outlining(listener: Listener | None = None) -> Iterator[None]:
 
 def _outlined(op: Op, computing: Callable[..., Any]) -> Callable[..., Any]:
     """A kernel for ``op`` that returns outlines in threads inside :func:`outlining`, and the usual result in others."""
-    infer, count = _rule(op), MULTIPLY_ADDS.get(op)
+    infer = _rule(op)
 
     def kernel(*args: Any, **kwargs: Any) -> Any:
         listener = LISTENER.get()
@@ -78,7 +80,7 @@ def _outlined(op: Op, computing: Callable[..., Any]) -> Callable[..., Any]:
             out = infer(op, arrays, static)
         finally:
             LISTENER.reset(token)
-        listener(op, 0 if count is None else count(out, (*arrays, *static.values())))
+        listener(op, 0 if op.multiply_adds is None else op.multiply_adds(out, (*arrays, *static.values())))
         return out
 
     return kernel
@@ -236,7 +238,7 @@ def _each(w: Any) -> int:
 
 
 # Multiply-adds, as in the literature: bias, activation, pooling and normalisation are not counted.
-MULTIPLY_ADDS: dict[Op, Callable[[Any, tuple], int]] = {  # (what the kernel returned, its arguments) -> number
+_MULTIPLY_ADDS: dict[Op, Callable[[Any, tuple], int]] = {
     _op(conv.conv): lambda out, args: out.size * _each(args[1]),
     _op(conv.conv_input): lambda out, args: args[0].size * _each(args[1]),
     _op(conv.conv_weight): lambda out, args: args[1].size * _each(out),
@@ -250,3 +252,5 @@ MULTIPLY_ADDS: dict[Op, Callable[[Any, tuple], int]] = {  # (what the kernel ret
         dict(zip((*args[2][0], *args[2][1]), (*args[0].shape, *args[1].shape), strict=True)).values()  # sizes of labels
     ),
 }
+for _counted, _count in _MULTIPLY_ADDS.items():
+    _counted.multiply_adds = _count

@@ -10,14 +10,13 @@ import operator
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from threading import get_ident
+from threading import RLock, current_thread, get_ident
 from time import perf_counter_ns
 from typing import Any
 from weakref import ref
 
-import numpy as np
 from numpy import ndarray
 
 from minigrad.engine import (
@@ -26,18 +25,14 @@ from minigrad.engine import (
     Node,
     Op,
     Plan,
-    innermost,
-    last_level,
-    levels,
+    observe,
+    observe_no_more,
     observer,
-    put_before_kernels,
-    run_batched,
-    take_away,
 )
 from minigrad.engine.anomaly import GENERATED, PACKAGE, ByFile
-from minigrad.engine.graph import listen, listen_no_more
-from minigrad.nn.module import Module, put_before_calls
-from minigrad.ops.shape_inference import MULTIPLY_ADDS
+from minigrad.engine.observed import PENDING
+from minigrad.nn.module import Module, add_path, plain_call, put_before_calls
+from minigrad.ops import shape_inference as shape_inference  # it knows the multiply-adds of ops
 
 PYTHON = "(Python)"
 LOG = 14_000  # entries of a log, after which another is begun
@@ -121,69 +116,112 @@ class Event:
 class Recording:
     """What happens in one thread between :meth:`begin_all` and :meth:`end_all`: an :class:`~minigrad.engine.observed.Observer`.
 
-    What happens is only noted when a span ends, and ``events`` are made of the notes when somebody asks: so the program is not much slower for being
-    looked at. ``logs`` have in turn ``kind, what, start, end, frames, products, number`` of each span. ``what`` is the op or the name; ``frames`` is
-    None for those of the span around it; ``products`` are an op's multiply-adds; ``number`` is that of the node that an op recorded. Spans that began
-    no sooner are inside. The lists are flat, because Python's search for cycles comes sooner, and takes longer,
-    with each tuple that stays; and there are several, because one that grows is moved in memory, and moved pages are dear.
-    ``turns`` are written by backward passes: each node's turn is a span too, until the next one's or the end of the pass.
+    What happens is only noted when a span ends, and as little of it as can be: between two kernels, which have put the interpreter's code out of the
+    caches, whatever it does is dear. What can wait is done for many notes at once (:meth:`settle`), and ``events`` are made when somebody asks.
+
+    ``log`` has in turn ``what, start, end, frames, more, node`` of each span. ``what`` is an op, or the name of something else; ``more`` is an op's
+    multiply-adds, or of what kind that is; ``frames`` is None for those of the span around it; ``node`` is the one that an op recorded. ``logs``
+    have the settled notes, with the node's number in place of the node. Spans that began no sooner are inside. The lists are flat, because Python's
+    search for cycles comes sooner, and takes longer, with each tuple that stays; and there are several, because one that grows is moved in memory,
+    and moved pages are dear. ``turns`` are written by backward passes: each node's turn is a span too, until the next one's or the end of the pass.
     """
 
     def __init__(self, shapes: bool, stack: bool):
         self.with_shapes, self.with_stack = shapes, stack
-        self.thread = get_ident()
+        self.thread, self.owner = get_ident(), current_thread()
         self.log: list[Any] = []
-        self.logs = [self.log]  # the last is the one that is written
+        self.logs: list[list[Any]] = [[]]  # the last is the one that is written
         self.turns: list[Any] = []  # in turn the time, the plan (None for a leaf) and the number of a node
         self.shapes: list[list[tuple[int, ...]]] = []  # of each op in turn, those of its arrays, if asked for
-        self.open: list[tuple[Any, ...]] = []  # what has not ended: kind, name, start, frames, and known outside
+        self.open: list[tuple[Any, ...]] = []  # what has not ended, but for modules: kind, name, start, frames, and known outside
         self.bytes_kept: list[int] = []  # in turn the number of a node, and the bytes of an array that it is the first to keep
         self.kept: dict[int, ref[ndarray]] = {}  # id -> weak references to these arrays, of which each has one, while they are there
-        self.arrays: dict[Plan, list[tuple[int, int | None]]] = {}  # what _places says of plans
+        self.many = 100  # when there are so many of these, they are looked through for arrays that are gone
+        self.places: dict[Plan, list[tuple[int, int | None]]] = {}  # what _places says of plans
         self.paths: dict[int, tuple[Module, str, bool]] = {}  # id of a module -> what _path says of it
         self.roots: dict[str, int] = {}  # class -> how many modules of it were called from outside of all modules
-        # An op that is called now has the line of what is around it: of a formula, or of a module without code of the user's.
-        self.known = False
+        self.yes = 0 if shapes else True  # with shapes, ops call `details` all the same
+        # `yes` where an op has the line of what is around it: of a formula, or of a module without code of the user's; else None.
+        self.known: int | None = None
+        self.depth = 0  # length of `open`
+        self.settling = RLock()  # it may be ended by another thread
 
     # ------------------------------------------------------------------------------------------------- begin and end
 
     def begin_all(self) -> None:
         """Begin to listen. Raises ``RuntimeError`` if another recording of this thread does."""
-        if observer.get() is not None:
+        other = observer()
+        if isinstance(other, Recording) and other.owner is current_thread():  # else its thread has ended, and given its number to this one
             raise RuntimeError("profile: another profiler runs in this thread")
         self.handle = put_before_calls(self.timed_call)
-        observer.set(self)
-        listen(self.made)
-        put_before_kernels(self.timed)
+        observe(self)
         self.begin("profile", PYTHON)
 
     def end_all(self) -> None:
         """End what is open, and listen no more."""
-        self.end(0)
-        take_away(self.timed)
-        listen_no_more(self.made)
-        observer.set(None)
+        now = perf_counter_ns()
+        for call in self._calls():  # what they note at their ends is not read
+            self.log += call["name"], call["start"], now, call["frames"], "module", None
+        self.end(0, now)
+        self.settle()
+        self.log = _Nowhere()
+        observe_no_more(self.thread)
         self.handle.remove()
         self.paths.clear()
 
     def begin(self, kind: str, name: str) -> int:
         """Something begins; how deep it is. A part has the line of its caller."""
-        frames = () if kind != "part" else None if self.known else self.caller()
+        if kind == "walk":  # it frees what nodes keep
+            self.settle()
+        frames = () if kind != "part" else self.line(3) if self.known is None else None
         self.open.append((kind, name, perf_counter_ns(), frames, self.known))
-        self.known = kind == "walk"  # a walk calls users' hooks as parts
-        return len(self.open) - 1
+        self.known = self.yes if kind == "walk" else None  # it calls users' hooks as parts
+        depth, self.depth = self.depth, len(self.open)
+        return depth
 
-    def end(self, depth: int) -> None:
+    def end(self, depth: int, now: int | None = None) -> None:
         """End what began at ``depth``, and what an exception has left open in it. After :meth:`end_all` nothing is open."""
-        now = perf_counter_ns()
+        now = now or perf_counter_ns()
         while len(self.open) > depth:
             kind, name, start, frames, self.known = self.open.pop()
-            self.log += kind, name, start, now, frames, 0, None
-            if kind == "walk":
-                self.kept = {key: array for key, array in self.kept.items() if array() is not None}
-        if len(self.log) > LOG:
-            self.log = []
-            self.logs.append(self.log)
+            self.log += name, start, now, frames, kind, None
+        self.depth = len(self.open)
+
+    def settle(self) -> None:
+        """Move what ``log`` has to ``logs``: measure what the nodes keep, and let go of them."""
+        with self.settling:
+            self._settle()
+
+    def _settle(self) -> None:
+        log, kept, places_of = self.log[:], self.kept, self.places
+        del self.log[: len(log)]  # what a finalizer adds meanwhile stays
+        nodes = log[5::6]
+        for index in itertools.compress(itertools.count(), nodes):
+            node = nodes[index]
+            plan, number, values, parents = node.plan, node.number, node.kept, node.parents
+            if plan.op is not log[6 * index]:
+                log[6 * index + 5] = None
+                continue
+            log[6 * index + 5] = number
+            if type(values) is not tuple or parents is None:  # another thread's backward pass has freed them
+                continue
+            places = places_of.get(plan)
+            if places is None:
+                places = places_of[plan] = _places(node)
+            for place, parent in places:
+                value = values[place]
+                if type(value) is ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
+                    array = ref(value if (owner := value.base) is None or type(owner) is not ndarray else owner)
+                    key = id(array)
+                    if key not in kept:
+                        kept[key] = array
+                        self.bytes_kept += number, value.nbytes
+        if len(self.logs[-1]) > LOG:
+            self.logs.append([])
+        self.logs[-1] += log
+        if len(kept) > self.many:
+            self.kept = {key: array for key, array in kept.items() if array() is not None}
+            self.many = 2 * len(self.kept) + 100
 
     @functools.cached_property
     def events(self) -> list[Event]:
@@ -193,19 +231,20 @@ class Recording:
         ops: dict[int, Event] = {}  # number of a node -> the event of its op
         roots: list[Event] = []  # those that have no parent yet
         shapes = iter(self.shapes)
-        for kind, what, start, end, frames, products, number in sorted(self._spans(), key=lambda span: (span[3], -span[2])):
-            event = Event(what if type(what) is str else what.name, kind, start, end, frames=frames, flops=2 * products)
-            if kind == "formula":
-                numbers[event] = number
-            elif kind == "op":
-                event.shapes = next(shapes, None)
+        for what, start, end, frames, more, number in sorted(_nested(self._spans()), key=lambda span: (span[2], -span[1])):
+            if isinstance(what, Op):
+                event = Event(what.name, "op", start, end, frames=frames, flops=2 * more, shapes=next(shapes, None))
                 if number is not None:
                     event.node, ops[number] = number, event
+            else:
+                event = Event(what, more, start, end, frames=frames)
+                if more == "formula":
+                    numbers[event] = number
             while roots and roots[-1].start >= start:
                 child = roots.pop()
                 child.parent = event
                 event.inside += child.end - child.start
-                if kind == child.kind == "op":  # a kernel that calls an op is counted itself
+                if event.kind == child.kind == "op":  # a kernel that calls an op is counted itself
                     child.flops = 0
             roots.append(event)
             found.append(event)
@@ -225,9 +264,9 @@ class Recording:
         notes, turns = itertools.chain.from_iterable(self.logs), [*zip(*[iter(self.turns)] * 3, strict=True)]
         free: list[tuple[Any, ...]] = []  # turns until now that are of no walk yet
         reached = 0
-        for note in zip(*[notes] * 7, strict=True):
-            if note[0] == "walk":
-                begin, end = note[2:4]
+        for note in zip(*[notes] * 6, strict=True):
+            if note[4] == "walk":
+                begin, end = note[1:3]
                 last = bisect.bisect_left(turns, end, reached, key=operator.itemgetter(0))
                 free += turns[reached:last]
                 reached = last
@@ -235,88 +274,64 @@ class Recording:
                 ends = [*(time for time, *_ in free[first + 1 :]), end]
                 for (start, plan, number), until in zip(free[first:], ends, strict=False):
                     if plan is not None:
-                        yield "formula", plan.op, start, until, None, 0, number
+                        yield plan.op.name, start, until, None, "formula", number
                 del free[first:]
             yield note
 
     # ----------------------------------------------------------------------------------------- what the engine tells
 
-    def timed(self, op: Op, kernel: Callable[..., Any]) -> Callable[..., Any]:
-        """What stands before a kernel while this recording runs."""
-        thread, now, caller = self.thread, perf_counter_ns, self.caller
-        count: Any = MULTIPLY_ADDS.get(op)
+    def details(self, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """``frames`` of an op that has just run."""
+        if len(self.log) > PENDING:  # here, because ops without nodes do not ask
+            self.settle()
+        if self.with_shapes:
+            self.shapes.append([a.shape for a in args if isinstance(a, (ndarray, Batched))])  # not the arrays, which would stay in memory
+        return self.line(3) if self.known is None else None
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if get_ident() != thread:
-                return kernel(*args, **kwargs)
-            start = now()
-            try:
-                if not levels or innermost.get() is None or op.across_levels or (level := last_level((*args, *kwargs.values()))) is None:
-                    out = kernel(*args, **kwargs) if kwargs else kernel(*args)
-                else:
-                    out = run_batched(op, *op.split(args, kwargs), level)
-            except BaseException:  # an op that fails is noted too
-                self.log += "op", op, start, now(), None if self.known else caller(), 0, None
-                raise
-            self.log += "op", op, start, now(), None if self.known else caller(), 0 if count is None else products(out, args), None
-            return out
-
-        def products(out: Any, args: Any) -> int:
-            return count(out, args) * _samples(out) if levels else count(out, args)
-
-        def with_shapes(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return call(*args, **kwargs)
-            finally:
-                if get_ident() == thread:
-                    self.shapes.append(_shapes(args, kwargs))
-
-        return with_shapes if self.with_shapes else call
-
-    def made(self, node: Node) -> None:
-        """Note what the node of the last op keeps, and that its gradient belongs to this op."""
-        log, plan = self.log, node.plan
-        if get_ident() != self.thread or not log or log[-6] is not plan.op:
-            return
-        log[-1] = number = node.number
-        places = self.arrays.get(plan)
-        if places is None:
-            places = self.arrays[plan] = _places(node)
-        values, parents, kept = node.kept, node.parents, self.kept
-        for place, parent in places:
-            value = values[place]
-            if type(value) is ndarray and (parent is None or type(parents[parent]) is not Leaf):  # a parameter is there anyway
-                array = ref(value if (owner := value.base) is None or type(owner) is not ndarray else owner)
-                key = id(array)
-                if key not in kept:
-                    kept[key] = array
-                    self.bytes_kept += number, value.nbytes
+    def ran(self, op: Op, start: int, args: tuple[Any, ...], out: Any = None) -> None:
+        """Note an op that raised, or ran for all samples of ``vmap``."""
+        now = perf_counter_ns()
+        products = 0 if out is None or op.multiply_adds is None else op.multiply_adds(out, args) * _samples(out)
+        self.log += op, start, now, None if self.known else self.details(args), products, None
 
     # ------------------------------------------------------------------------------------------------ modules and lines
 
     def timed_call(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """What modules are called by while this recording runs."""
-        thread, paths, open_, now = self.thread, self.paths, self.open, perf_counter_ns
+        thread, paths, now, log, yes, alone = self.thread, self.paths, perf_counter_ns, self.log, self.yes, call is plain_call
 
         def __call__(module: Module, /, *args: Any, **kwargs: Any) -> Any:
             if get_ident() != thread:
                 return call(module, *args, **kwargs)
             _, name, plain = paths.get(id(module)) or self._path(module)
-            known, depth = self.known, len(open_)
-            frames, start = None if known else self.caller(2), now()
-            open_.append(("module", name, start, frames, known))  # as begin does
-            self.known = plain and module._hooks is None
-            try:
-                return call(module, *args, **kwargs) if kwargs else call(module, *args)
+            known, depth = self.known, self.depth
+            frames = self.line(2) if known is None else None
+            hooks = module._hooks
+            self.known = yes if plain and hooks is None else None
+            start = now()
+            try:  # as `call` does, which takes longer
+                return module.forward(*args, **kwargs) if alone and hooks is None else call(module, *args, **kwargs)
+            except Exception as error:
+                add_path(module, error)
+                raise
             finally:
-                if known and len(open_) == depth + 1:  # as end does, without a call
-                    self.log += "module", name, start, now(), None, 0, None
-                    del open_[depth]
-                    self.known = True
-                else:
+                if self.depth != depth:
                     self.end(depth)
+                log.extend((name, start, now(), frames, "module", None))
+                self.known = known
+                if known is None and len(log) > PENDING:
+                    self.settle()
 
+        self.code = __call__.__code__
         return __call__
+
+    def _calls(self) -> Iterator[dict[str, Any]]:
+        """The variables of the calls of modules that are running, the innermost first."""
+        frame: Any = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code is self.code and frame.f_locals["self"] is self:
+                yield frame.f_locals
+            frame = frame.f_back
 
     def _path(self, module: Module) -> tuple[Module, str, bool]:
         """The module, its name in rows, and whether all that it calls itself is minigrad's, and has no lines of its own then."""
@@ -325,14 +340,14 @@ class Recording:
             return inner, name, not self.with_stack and _is_plain(inner)
 
         root = type(module).__name__
-        if all(kind != "module" for kind, *_ in self.open):
+        if len([*self._calls()]) == 1:
             number = self.roots[root] = self.roots.get(root, 0) + 1
             root += f"#{number}" if number > 1 else ""
             for path, inner in module.named_modules():
                 self.paths.setdefault(id(inner), entry(inner, f"{root}.{path} ({type(inner).__name__})" if path else root))
         return self.paths.setdefault(id(module), entry(module, root))  # one that its owner does not list
 
-    def caller(self, depth: int = 3) -> tuple[Any, ...]:
+    def line(self, depth: int) -> tuple[Any, ...]:
         """``frames`` of the line of the user's that is running, and if asked for of all that called it. The model zoo counts as the user's."""
         frame: Any = sys._getframe(depth)
         while _is_ours[frame.f_code.co_filename] and frame.f_back is not None:
@@ -345,6 +360,23 @@ class Recording:
                 found += frame.f_code, frame.f_lasti
             frame = frame.f_back
         return tuple(found)
+
+
+def _nested(spans: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The spans, but where one began inside another and ended after it, as a module in which a step ended, it ends with the other."""
+    ends: list[int] = []  # of those around the next
+    for what, start, end, *more in sorted(spans, key=lambda span: (span[1], -span[2])):
+        while ends and ends[-1] <= start:
+            ends.pop()
+        ends.append(min(end, ends[-1]) if ends else end)
+        yield what, start, ends[-1], *more
+
+
+class _Nowhere(list[Any]):
+    """The log of a recording that has ended: an op that still runs adds itself to it, and nothing stays."""
+
+    def __iadd__(self, more: Any) -> Any:  # type: ignore[misc]
+        return self
 
 
 def _is_plain(module: Module) -> bool:
@@ -381,11 +413,6 @@ def _places(node: Node) -> list[tuple[int, int | None]]:
         elif source is not None or (name in plan.op.statics and (value is None or type(value) is ndarray)):
             found.append((i, None))
     return found
-
-
-def _shapes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[int, ...]]:
-    """Of the arrays that an op is called with. Not the arrays, which would stay in memory."""
-    return [a.shape for a in (*args, *kwargs.values()) if isinstance(a, (np.ndarray, Batched))]
 
 
 def _samples(value: Any) -> int:

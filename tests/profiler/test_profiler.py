@@ -1,5 +1,6 @@
 """The profiler: its rows add up to what was measured, belong to the right op, module and line, and nothing is left when it ends."""
 
+import gc
 import gzip
 import inspect
 import json
@@ -13,7 +14,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, profiler
-from minigrad.engine import observer, registered_ops
+from minigrad.engine import observe_no_more, observers, registered_ops
 from minigrad.engine.graph import listeners
 from minigrad.nn import functional as F
 from minigrad.nn.data import DataLoader, TensorDataset
@@ -181,12 +182,15 @@ def test_modules_have_their_paths_and_two_of_one_class_differ():
 
 
 def test_nothing_is_left_when_it_ends():
-    before = {name: (op.function.__globals__["_kernel"], op.function.__globals__["_direct"]) for name, op in registered_ops().items()}
-    with pytest.raises(mg.ShapeError), profiler.profile() as p:
-        mg.ones(2).exp() @ mg.ones(3)
-    after = {name: (op.function.__globals__["_kernel"], op.function.__globals__["_direct"]) for name, op in registered_ops().items()}
-    assert all(after[name] == kernels for name, kernels in before.items())
-    assert nn.Module._hooks is None and listeners == [] and observer.get() is None
+    called = {name: op.function.__code__ for name, op in registered_ops().items() if op.codes}
+    with profiler.profile() as p:
+        assert all(op.function.__code__ is op.codes[True] for op in registered_ops().values() if op.codes)
+        x = mg.ones(2).exp()
+        with pytest.raises(mg.ShapeError):
+            x @ mg.ones(3)
+    assert all(op.function.__code__ is op.codes[False] for op in registered_ops().values() if op.codes)
+    assert all(registered_ops()[name].function.__code__ is code for name, code in called.items())
+    assert nn.Module._hooks is None and listeners == [] and observers == {}
     assert [e.name for e in p.events()] == ["(Python)", "exp", "matmul"]
 
 
@@ -209,7 +213,204 @@ def test_an_op_that_is_made_meanwhile_is_seen():
 
         doubled_meanwhile(mg.ones(2))
     assert "doubled_meanwhile" in [e.name for e in p.events()]
-    assert doubled_meanwhile.__globals__["_kernel"] is doubled_meanwhile.op.kernel
+    assert doubled_meanwhile.op.codes.keys() == {True, False} and doubled_meanwhile(mg.ones(2)).tolist() == [2, 2]
+
+
+def test_a_profiler_that_begins_and_ends_inside_kernels():
+    p = profiler.profile()
+
+    @mg.op(x=lambda g: g[0] + g[1])
+    def begins(x):
+        p.start()
+        return x + 1, x + 2
+
+    @mg.op(x=lambda g: g)
+    def ends(x):
+        p.stop()
+        return x + 1
+
+    x = mg.ones(3, requires_grad=True)
+    a, b = begins(x)
+    y = ends(x.exp() + a + b)
+    y.sum().backward()
+    assert [e.name for e in p.events()] == ["(Python)", "exp", "add", "add"] and x.grad is not None
+    assert all(op.function.__code__ is op.codes[False] for op in registered_ops().values() if op.codes) and observers == {}
+
+
+def test_a_profiler_that_ends_in_a_kernel_keeps_nothing_of_it():
+    p = profiler.profile()
+
+    @mg.op(x=lambda g, x: g * 2 * x)
+    def ends(x):
+        p.stop()
+        return x * x
+
+    p.start()
+    x = mg.ones(3, requires_grad=True) * 2
+    gone = weakref.ref(x._data)
+    y = ends(x)
+    del x, y
+    assert gone() is None and p.events()[-1].name == "mul"
+
+
+def test_a_profiler_that_ends_in_a_part_in_a_module_or_in_its_backward_pass():
+    class Stopping(nn.Module):
+        def forward(self, x):
+            with profiler.record_function("part"):
+                y = x * 2
+                p.stop()
+            return y
+
+    class Passing(nn.Module):
+        def forward(self, x):
+            y = x.exp()
+            y.register_hook(lambda g: p.stop())
+            y.sum().backward()
+            return y
+
+    for module, inside in (
+        (Stopping(), ["mul", "part", "Stopping", "(Python)"]),
+        (Passing(), ["(hooks)", "exp", "(backward pass)", "Passing", "(Python)"]),
+    ):
+        p = profiler.profile()
+        p.start()
+        module(mg.ones(2, requires_grad=True))
+        innermost = next(e for e in p.events() if e.name == inside[0])
+        assert [e.name for e in innermost.chain()] == inside and all(e.self_time >= 0 for e in p.events())
+
+
+def test_parts_that_are_open_when_a_module_ends():
+    class Opening(nn.Module):
+        def forward(self, x):
+            profiler.record_function("open").__enter__()
+            return x * 2
+
+    class Stepping(nn.Module):
+        def forward(self, x):
+            p.step()
+            return x * 3
+
+    with profiler.profile() as p:
+        Opening()(mg.ones(2)).sin()
+        Stepping()(mg.ones(2)).cos()
+    chains = {e.name: [around.name for around in e.chain()][1:] for e in p.events()}
+    assert chains["open"] == ["Opening", "(Python)"] and chains["sin"] == ["(Python)"] == chains["Stepping"]
+    assert chains["ProfilerStep#1"] == ["Stepping", "(Python)"] and all(e.self_time >= 0 for e in p.events())
+    assert [e.lines[0][0] for e in p.events() if e.name in ("sin", "cos")] == [__file__] * 2
+
+    class Both(nn.Module):
+        def forward(self, x):
+            y = x.sin()
+            p.step()
+            return y.cos()
+
+    with profiler.profile() as p:
+        p.step()
+        Both()(mg.ones(2))
+        p.step()
+    chains = {e.name: [around.name for around in e.chain()][1:] for e in p.events()}
+    assert chains["sin"] == ["Both", "ProfilerStep#1", "(Python)"] and chains["cos"] == ["ProfilerStep#2", "(Python)"]
+    assert all(e.self_time >= 0 for e in p.events())
+
+
+def test_lines_of_what_is_computed_again_in_a_backward_pass():
+    class Block(nn.Module):
+        def forward(self, x):
+            y = x.sin()
+            return y * 2
+
+    first = Block.forward.__code__.co_firstlineno
+    for shapes in (False, True):
+        y = checkpoint(Block(), mg.ones(3, requires_grad=True), use_reentrant=False)
+        with profiler.profile(record_shapes=shapes) as p:
+            y.sum().backward()
+        lines = [e.lines[0][1:] for e in p.events() if e.kind == "op" and e.phase == "backward" and e.modules() and e.lines]
+        assert [(first + 1, Block.forward.__qualname__), (first + 2, Block.forward.__qualname__)] == [
+            line for line in lines if line[1] == Block.forward.__qualname__
+        ]
+
+
+def test_ops_of_formulas_for_samples_are_noted_once():
+    from minigrad.func import vmap
+
+    x = mg.ones(3, 4, requires_grad=True)
+    y = vmap(lambda row: row.sin() @ row)(x).sum()
+    with profiler.profile() as p:
+        y.backward()
+    called = [e.name for e in p.events() if e.kind == "op"]
+    assert [called.count(name) for name in ("matmul", "transpose", "cos", "add", "sum_to")] == [2, 2, 1, 1, 1]
+
+
+def test_what_a_finalizer_computes():
+    class Cycle:
+        def __init__(self):
+            self.cycle = self
+
+        def __del__(self):
+            for _ in range(70):
+                w.exp()
+
+    w = mg.ones(2, requires_grad=True)
+    threshold = gc.get_threshold()
+    gc.set_threshold(3)
+    try:
+        with profiler.profile() as p:
+            for _ in range(100):
+                Cycle()
+                (w * 2).sin()
+    finally:
+        gc.set_threshold(*threshold)
+    found = rows(p.key_averages())
+    assert found["sin", "forward"].count == 100 and found["exp", "forward"].count >= 70
+
+
+def test_names_and_kernels_that_are_no_plain_ones():
+    class Name(str):
+        pass
+
+    @mg.op(x=lambda g, res: g)
+    def forgets_the_residual(x):
+        return x
+
+    with profiler.profile() as p:
+        with profiler.record_function(Name("mine")):
+            mg.ones(2).exp()
+        with pytest.raises(TypeError, match="the kernel must return"):
+            forgets_the_residual(np.ones(2))
+    assert [e.kind for e in p.events() if e.name == "mine"] == ["part"] and p.key_averages().flops == 0
+    assert [e.name for e in p.events() if e.kind == "op"] == ["exp", "forgets_the_residual"]
+
+
+def test_a_profiler_that_begins_in_a_summary_and_one_whose_thread_is_gone():
+    class Starting(nn.Module):
+        def forward(self, x):
+            p.start()
+            return x
+
+    p = profiler.profile()
+    nn.summary(Starting(), (1, 2))
+    mg.ones(2).exp()
+    p.stop()
+    assert "exp" in [e.name for e in p.events()]
+
+    def leave_one():
+        profiler.profile().start()
+
+    def use_one():
+        with profiler.profile() as q:
+            mg.ones(2).sin()
+        found.append([e.name for e in q.events()])
+
+    found = []
+    try:
+        for target in (leave_one, use_one, leave_one, use_one):  # the second and fourth mostly get the number of the one before
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+    finally:
+        for number in list(observers):
+            observe_no_more(number)
+    assert found == [["(Python)", "sin"]] * 2
 
 
 def test_other_threads_are_not_recorded_and_one_thread_has_one_profiler():
@@ -252,6 +453,57 @@ def test_inside_vmap_summary_checkpoint_lstm_and_second_derivatives():
     assert found["sin", "forward"].count == 1
     assert found["exp", "forward"].count == 1 and found["exp", "backward"].count == 1  # computed again
     assert ("lstm (gradient)", "backward") in found
+
+
+def test_outlines_of_summary_are_no_work():
+    model = nn.Sequential(nn.Linear(2, 2), Rare())
+    with profiler.profile() as p:
+        nn.summary(model, (1, 2))
+        mg.ones(2).rsqrt()
+    assert [e.name for e in p.events() if e.kind == "op"] == ["rsqrt"] and p.key_averages().flops == 0
+
+
+class Rare(nn.Module):
+    def forward(self, x):
+        return mg.asinh(x)
+
+
+def test_a_graph_that_is_dropped_does_not_stay_for_long():
+    x = mg.ones(100, requires_grad=True)
+    with profiler.profile() as p:
+        gone = []
+        for _ in range(100):
+            y = x.exp()
+            gone.append(weakref.ref(y._data))
+            del y
+        assert sum(array() is not None for array in gone) <= 32
+        with mg.no_grad():
+            z = x
+            for _ in range(33):
+                z = z + 1
+        assert all(array() is None for array in gone)
+        mg.grad(x.sin().sum(), x)
+        assert all(array() is None for array in gone)
+    assert rows(p.key_averages())["exp", "forward"].bytes_kept == 100 * 400
+
+
+def test_a_graph_that_another_thread_went_back_through():
+    x = mg.ones(3, requires_grad=True)
+    with profiler.profile() as p:
+        y = x.exp().sum()
+        thread = threading.Thread(target=y.backward)
+        thread.start()
+        thread.join()
+        x.sin()
+    assert x.grad is not None and [e.name for e in p.events() if e.kind == "op"] == ["exp", "sum", "sin"]
+
+
+def test_hooks_of_what_is_kept_do_not_change_what_is_counted():
+    x = mg.ones(100, requires_grad=True)
+    with profiler.profile() as p, mg.engine.saved_tensors_hooks(lambda t: "name of a file", lambda name: mg.ones(100)):
+        y = x.exp()
+        y.sum().backward()
+    assert rows(p.key_averages())["exp", "forward"].bytes_kept == 400
 
 
 def test_shapes_make_rows():
@@ -521,10 +773,17 @@ def test_a_profiler_that_ends_inside_a_module_and_a_backward_pass():
         handle.remove()
     names = [(e.kind, e.name) for e in p.events()]
     assert names[0] == ("profile", "(Python)") and ("op", "conv") in names and ("op", "relu") in names
+    outer = nn.Sequential(nn.Sequential(nn.Tanh()))
+    outer[0][0].register_forward_hook(lambda *_: p.stop())
+    p.start()
+    outer(mg.ones(2))
+    events = p.events()
+    assert [e.name for e in events] == ["(Python)", "Sequential", "Sequential.0 (Sequential)", "Sequential.0.0 (Tanh)", "tanh"]
+    assert [e.parent for e in events[1:]] == events[:-1] and all(e.end <= events[0].end for e in events)
     x = mg.ones(2, requires_grad=True)
     y = x.exp()
     y.register_hook(lambda g: p.stop())
     p.start()
     (y * 2).sum().backward()
     assert [e.name for e in p.events() if e.kind == "formula"][:1] == ["sum"] and all(e.self_time >= 0 for e in p.events())
-    assert listeners == [] and observer.get() is None and nn.Module._hooks is None
+    assert listeners == [] and observers == {} and nn.Module._hooks is None
