@@ -39,6 +39,8 @@ KEPT = {
     "minigrad.kernels.native.LEAST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
     "minigrad.kernels.native.SHORTEST": "lowered by native.force, in tests/kernels and in test_cases.test_native",
     "minigrad.engine.backward._ALONE": "a mark, not a size",
+    "minigrad.engine.observed.PENDING": "how long an observer holds nodes; tests/profiler counts them",
+    "minigrad.engine.op.PENDING": "the same",
     "minigrad.kernels.memory._MMAP_THRESHOLD": "a number of the C library",
     "minigrad.kernels.memory._TRIM_THRESHOLD": "a number of the C library",
     "minigrad.kernels.memory.KEPT": "what the allocator keeps; no number depends on it",
