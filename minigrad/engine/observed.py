@@ -57,7 +57,7 @@ def unobserved() -> Iterator[None]:
     try:
         yield
     finally:
-        if watcher is not None and thread in observers:
+        if watcher is not None and observers.get(thread, watcher) is None:  # neither ended meanwhile nor followed by another
             observers[thread] = watcher
 
 

@@ -393,6 +393,19 @@ def test_a_profiler_that_begins_in_a_summary_and_one_whose_thread_is_gone():
     p.stop()
     assert "exp" in [e.name for e in p.events()]
 
+    class Following(nn.Module):
+        def forward(self, x):
+            p.stop()
+            q.start()
+            return x
+
+    p, q = profiler.profile(), profiler.profile()
+    p.start()
+    nn.summary(Following(), (1, 2))
+    mg.ones(2).exp()
+    q.stop()
+    assert [e.name for e in q.events() if e.kind == "op"] == ["exp"]
+
     def leave_one():
         profiler.profile().start()
 
