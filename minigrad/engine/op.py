@@ -634,6 +634,7 @@ def _tell(node: Node) -> None:
 # ------------------------------------------------------------------------------------------ the generated function
 
 # A general function with *args and **kwargs would take three times as long as this code, generated for one op.
+# Its own variables begin with _, which parameters do not, and the node of an input x is __x.
 _CALL = """\
 def call({parameters}):
 {rebind}{given}    _tensor = False
@@ -689,13 +690,13 @@ _LINK = """\
 _UNWRAP = """\
     if type({x}) is _Tensor or (type({x}) is not _ndarray and type({x}) not in _NUMBERS and type({x} := _operand(_op, {position}, {x})) in _tensors):
         _tensor = True
-        _{x} = {x}._node
+        __{x} = {x}._node
         {x} = {x}._data
     else:
-        _{x} = None
+        __{x} = None
 """
 _UNWRAP_ALL = """\
-    _{x} = [_._node if type(_) in _tensors else None for _ in {x}]
+    __{x} = [_._node if type(_) in _tensors else None for _ in {x}]
     if any([type(_) in _tensors for _ in {x}]):
         _tensor = True
         {x} = tuple([_._data if type(_) in _tensors else _ for _ in {x}])
@@ -732,14 +733,14 @@ _REBIND = """\
 # A result is in PyTorch's dtype already if it is in that of its first input, which has a node and is not 0-d. Else it may be wider: but not
 # a float32 one, if no input is a float16 (a node knows that sooner than an array), nor one whose first input is sized and of its dtype.
 _ONE = (
-    "_dtype is not _F32 and not (_{x} is not None and _{x}.dtype is _dtype) and "
+    "_dtype is not _F32 and not (__{x} is not None and __{x}.dtype is _dtype) and "
     "(_dtype is _F64 and not (type({x}) is _ndarray and {x}.dtype is _F64) or _dtype.kind not in 'fiub')"
 )
 _MANY = (
-    "not (_{x} is not None and _{x}.dtype is _dtype and _{x}.shape) and (({others}) if _dtype is _F32 else "
+    "not (__{x} is not None and __{x}.dtype is _dtype and __{x}.shape) and (({others}) if _dtype is _F32 else "
     "_dtype is not _BOOL and not (type({x}) is _ndarray and {x}.dtype is _dtype and {x}.ndim))"
 )
-_OTHER = "(_{x} is None or _{x}.dtype is not _F32) and type({x}) is _ndarray and {x}.dtype is not _F32"
+_OTHER = "(__{x} is None or __{x}.dtype is not _F32) and type({x}) is _ndarray and {x}.dtype is not _F32"
 _RESERVED = {"g", "out", "res", "isinstance", "tuple", "type", "any", "enumerate", "Exception", "None", "self"}
 
 
@@ -795,7 +796,7 @@ def _generated(op: Op, observed: bool) -> types.CodeType:
     """The code of ``op.function``, from :data:`_CALL`; ``observed`` is whether it tells observers what it does."""
     many = [*op.inputs, *([op.variadic] if op.variadic else [])]
     values = [*op.inputs, *([f"*{op.variadic}"] if op.variadic else [])]
-    nodes = [*(f"_{x}" for x in op.inputs), *([f"*_{op.variadic}"] if op.variadic else [])]
+    nodes = [*(f"__{x}" for x in op.inputs), *([f"*__{op.variadic}"] if op.variadic else [])]
     unwrap = [_UNWRAP.format(x=x, position=i) for i, x in enumerate(op.inputs)]
     if op.variadic:
         unwrap.append(_UNWRAP_ALL.format(x=op.variadic))
@@ -823,7 +824,7 @@ def _generated(op: Op, observed: bool) -> types.CodeType:
     elif op.direct:
         direct = f"_direct{call}"
         if len(many) == 1:  # of one array numpy makes other floats than the kernel if it has none; with a node it has
-            direct += f" if _{many[0]} is not None or {many[0]}.dtype is _F32 else {plain}"
+            direct += f" if __{many[0]} is not None or {many[0]}.dtype is _F32 else {plain}"
         run = f"            try:\n                out = {direct}\n            except RuntimeError:\n                out = {plain}\n"
     if len(many) == 1 and not op.variadic:
         promoted = _ONE.format(x=many[0])
@@ -862,7 +863,7 @@ def _generated(op: Op, observed: bool) -> types.CodeType:
         static=static,
         constant=_constant_told(op),
         mask=_mask(op),
-        shape=f"_{many[0]}.shape" if op.direct and len(many) == 1 else "out.shape",
+        shape=f"__{many[0]}.shape" if op.direct and len(many) == 1 else "out.shape",
         caller="        _n.caller = _caller()\n" if op.unnamed else "",
         given=f"    _given = {many[0]}\n" if op.views else "",
         link=_LINK.format(x=many[0]) if op.views else "",
@@ -882,13 +883,13 @@ def _generated(op: Op, observed: bool) -> types.CodeType:
 
 def _mask(op: Op) -> str:
     """The number whose bits say which inputs have a node, as an expression."""
-    nodes = [f"_{x}" for x in op.inputs]
+    nodes = [f"__{x}" for x in op.inputs]
     if len(nodes) == 2 and not op.variadic:  # as most ops have: 2 % less of their time
         first, second = nodes
         return f"((3 if {second} is not None else 1) if {first} is not None else 2 if {second} is not None else 0)"
     bits = [f"({1 << i} if {node} is not None else 0)" for i, node in enumerate(nodes)]
     if op.variadic:
-        bits.append(f"_sum([{1 << len(nodes)} << _i for _i, _ in enumerate(_{op.variadic}) if _ is not None])")
+        bits.append(f"_sum([{1 << len(nodes)} << _i for _i, _ in enumerate(__{op.variadic}) if _ is not None])")
     return f"({' | '.join(bits) or 0})"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import cProfile
 import gc
 import inspect
@@ -17,7 +18,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
-from minigrad import engine
+from minigrad import engine, profiler
 from minigrad.ops import elementwise as ew
 
 
@@ -124,6 +125,42 @@ def test_a_formula_must_take_g_first():
 def test_what_cannot_be_an_op_is_refused_at_once(formulas, kernel, words):
     with pytest.raises(TypeError, match=f"^@op <lambda>: .*{words}"):
         mg.op(**formulas)(kernel)
+
+
+def test_an_input_may_be_called_as_the_generated_code_calls_something():
+    """``t``, ``n``, ``mask``, ``dtype``, ...: all of its own variables, without their underscore."""
+
+    @mg.op(a=lambda g, b: g * b, b=lambda g, a: g * a)
+    def product(a, b):
+        return a * b
+
+    def names():
+        product(mg.ones(2), mg.ones(2))
+        code = product.op.function.__code__
+        return {name.lstrip("_") for name in (*code.co_varnames, *code.co_names) if name.startswith("_")} - {"a", "b"}
+
+    def check(name):
+        made = {"mg": mg}
+        exec(
+            f"@mg.op({name}=lambda g: g * 3)\n"
+            f"def times_3({name}): return {name} * 3\n"
+            f"@mg.op({name}=lambda g, b: g * b, b=lambda g, {name}: g * {name})\n"
+            f"def product({name}, b): return {name} * b\n",
+            made,
+        )
+        x, y = mg.tensor([1.0, 2.0], requires_grad=True), mg.tensor([5.0, 7.0], requires_grad=True)
+        results = made["times_3"](x), made["product"](x, y), made["product"](x, y.detach()), made["product"](3.0, y)
+        sum([r.sum() for r in results]).backward()
+        assert (x.grad.tolist(), y.grad.tolist()) == ([13.0, 17.0], [4.0, 5.0]), name
+
+    alone = names()
+    for name in alone:
+        check(name)
+    with profiler.profile():
+        observed = names() - alone
+        for name in observed:
+            check(name)
+    assert alone >= {"t", "n", "p", "mask", "dtype", "grad_mode", "tensor"} and observed >= {"observer", "start"}
 
 
 def test_an_input_without_a_formula_is_refused_where_it_requires_a_gradient():
