@@ -144,7 +144,7 @@ class Recording:
         # `yes` where an op has the line of what is around it: of a formula, or of a module without code of the user's; else None.
         self.known: int | None = None
         self.depth = 0  # length of `open`
-        self.settling = RLock()  # it may be ended by another thread
+        self.settling, self.idle = RLock(), True  # it may be ended by another thread
 
     # ------------------------------------------------------------------------------------------------- begin and end
 
@@ -190,10 +190,15 @@ class Recording:
     def settle(self) -> None:
         """Move what ``log`` has to ``logs``: measure what the nodes keep, and let go of them."""
         with self.settling:
-            self._settle()
+            if self.idle:  # what finalizers and signal handlers run meanwhile waits for the next time
+                self.idle = False
+                try:
+                    self._settle()
+                finally:
+                    self.idle = True
 
     def _settle(self) -> None:
-        log, kept, places_of = self.log[:], self.kept, self.places
+        log, kept, places_of = [*self.log], self.kept, self.places
         del self.log[: len(log)]  # what a finalizer adds meanwhile stays
         nodes = log[5::6]
         for index in itertools.compress(itertools.count(), nodes):
@@ -249,7 +254,8 @@ class Recording:
             roots.append(event)
             found.append(event)
         for number, size in zip(self.bytes_kept[::2], self.bytes_kept[1::2], strict=True):
-            ops[number].bytes_kept += size
+            if number in ops:  # else an interrupt came while its log was settled
+                ops[number].bytes_kept += size
         found = [found[place] for place in sorted(range(len(found)), key=lambda place: (found[place].start, -place))]
         for event in found:
             around = event.parent

@@ -341,6 +341,25 @@ def test_ops_of_formulas_for_samples_are_noted_once():
     assert [called.count(name) for name in ("matmul", "transpose", "cos", "add", "sum_to")] == [2, 2, 1, 1, 1]
 
 
+def test_what_runs_while_a_log_is_settled_waits_for_the_next_time():
+    """As what a signal handler runs, or a finalizer; and an interrupt may come between an op's bytes and its note."""
+    x = mg.ones(3, requires_grad=True)
+
+    def handler():
+        for _ in range(100):
+            x.tanh()
+
+    with profiler.profile() as p:
+        recording = p._recording
+        recording.kept[0], recording.many = handler, 0  # called in place of a weak reference, by the search for arrays that are gone
+        for _ in range(100):
+            x.exp()
+        recording.bytes_kept += [10**9, 12]
+    found = rows(p.key_averages())
+    assert found["exp", "forward"].count == 100 and found["tanh", "forward"].count >= 100
+    assert found["exp", "forward"].bytes_kept == 100 * 12
+
+
 def test_what_a_finalizer_computes():
     class Cycle:
         def __init__(self):
