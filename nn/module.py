@@ -505,6 +505,7 @@ class Module:
     else:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Call ``forward`` with the arguments, and the hooks before and after it."""
             try:
                 if self._hooks is None:
                     return self.forward(*args, **kwargs)
