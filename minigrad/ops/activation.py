@@ -440,10 +440,10 @@ def _gelu_tanh_part(x, y, slope):
     if slope is not None:
         np.multiply(square, 1.5 * _CUBIC * _ROOT_2_OVER_PI, square)
         np.add(square, 0.5 * _ROOT_2_OVER_PI, square)
-        np.multiply(square, x, square)
         np.multiply(t, t, t)
         np.subtract(1.0, t, t)
-        np.multiply(square, t, square)
+        np.multiply(square, t, square)  # 0 where x is large, before x makes it overflow
+        np.multiply(square, x, square)
         np.add(slope, square, slope)
 
 
