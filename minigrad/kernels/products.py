@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad.kernels import native
 from minigrad.kernels.native import products as fast
+from minigrad.kernels.quiet import quiet
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
@@ -24,7 +25,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return matmul(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
     work = a.size * (b.shape[-1] if b.ndim > 1 else 1)
     if (work <= SMALL and b.size <= SMALL) or a.dtype.kind != "f" or b.dtype.kind != "f":
-        return np.matmul(a, b)
+        return quiet().run(np.matmul, a, b)
     if a.ndim > 2 and b.ndim > 2 and a.shape[-1] == b.shape[-2] == 1:  # outer products, for which BLAS takes six times as long
         return _outer(a, b)
     return _large(a, b)
@@ -37,7 +38,7 @@ def _large(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     parts = min(PARTS, max(work // LONG_PART, min(2, work // PART)))
     if parts < 2 or a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         with one_blas_thread:
-            return np.matmul(a, b)
+            return quiet().run(np.matmul, a, b)
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     out = np.empty(shape, np.result_type(a, b))
     if len(shape) > 2 and a.shape[:-2] == b.shape[:-2] and shape[0] >= parts:
@@ -70,12 +71,12 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> np.nda
     """``x @ weight.T + bias`` for x (N, in) and weight (out, in)."""
     if FEW[0] <= len(x) <= FEW[1] and x.size and x.dtype.kind == "f":  # BLAS turns a small matrix, and weights are read as they lie
         out = matmul(weight, np.ascontiguousarray(x.T)).T
-        return np.ascontiguousarray(out) if bias is None else np.add(out, bias, order="C")
+        return np.ascontiguousarray(out) if bias is None else quiet().run(np.add, out, bias, order="C")
     out = matmul(x, weight.T)
     if bias is not None and out.nbytes > WORTH:
         parallel(lambda some: np.add(out[some], bias, out=out[some]), cut(len(out), out[:1].nbytes, WORTH // 2))
         return out
-    return out if bias is None else np.add(out, bias, out=out)
+    return out if bias is None else quiet().run(np.add, out, bias, out=out)
 
 
 @native.twin(fast.outer, times=0)

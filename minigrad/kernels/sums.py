@@ -15,6 +15,7 @@ import numpy as np
 
 from minigrad.kernels import native
 from minigrad.kernels.native import maps, products
+from minigrad.kernels.quiet import quiet
 from minigrad.kernels.threads import WORTH, one_blas_thread, parallel
 from minigrad.kernels.tiles import cut
 
@@ -51,14 +52,14 @@ def add_reduce(x: np.ndarray, axis: tuple[int, ...] | None, keepdims: Any = Fals
     blas = x.size > SMALLEST and x.dtype in (np.float32, np.float64) and (dtype is None or dtype == x.dtype) and x.flags.c_contiguous
     three = split(x.shape, axis) if blas and axis is not None else None
     if axis is None or three is None or three[1] == 1:
-        return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+        return quiet().run(np.add.reduce, x, axis=axis, dtype=dtype, keepdims=keepdims)
     n, c, l = three
     if x.size > PARALLEL and l > 1:
         sums = np.empty((n, c), x.dtype)
         lines, out = x.reshape(1, n * c, l), sums.reshape(1, n * c)
         parallel(lambda part: add_lines(lines[:, part], out[:, part]), cut(n * c, l * x.itemsize, CACHE), worth=x.nbytes > WORTH)
     else:
-        sums = x.reshape(n, c) if l == 1 else add_lines(x.reshape(n, c, l), np.empty((n, c), x.dtype))
+        sums = x.reshape(n, c) if l == 1 else quiet().run(add_lines, x.reshape(n, c, l), np.empty((n, c), x.dtype))
     shape = [1 if d in axis else size for d, size in enumerate(x.shape) if keepdims or d not in axis]
     return add_rows(sums).reshape(shape)
 
@@ -83,9 +84,9 @@ def add_lines(x: np.ndarray, out: np.ndarray) -> np.ndarray:
 def add_rows(rows: np.ndarray) -> np.ndarray:
     """The sum of the rows of a matrix."""
     if rows.size <= MATRIX:  # BLAS does not divide so few among threads
-        return _add_rows(rows)
+        return quiet().run(_add_rows, rows)
     with one_blas_thread:
-        return _add_rows(rows)
+        return quiet().run(_add_rows, rows)
 
 
 @functools.lru_cache(64)
@@ -131,7 +132,7 @@ def running_sum(x: np.ndarray, axis: int, back: bool) -> np.ndarray:
     n = x.shape[axis]
     runs = n // RUN
     if axis != x.ndim - 1 or x.dtype not in (np.float32, np.float64) or runs < 2 or x.size < RUNNING:
-        return np.add.accumulate(x, axis=axis)
+        return quiet().run(np.add.accumulate, x, axis=axis)
     source = np.ascontiguousarray(x).reshape(-1, n)
     result = np.empty(x.shape, x.dtype)
     y, whole = result.reshape(-1, n), runs * RUN
@@ -150,4 +151,4 @@ def running_sum(x: np.ndarray, axis: int, back: bool) -> np.ndarray:
             odd.append(part)  # inf * 0 in the product gives NaN in sums before the infinity
 
     parallel(work, cut(len(y), n * x.itemsize, CACHE // 4), worth=x.nbytes > WORTH)
-    return np.add.accumulate(x, axis=axis) if odd else result
+    return quiet().run(np.add.accumulate, x, axis=axis) if odd else result

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine import ShapeError, batched, known_as, linear_in, op, public, unnamed
+from minigrad.kernels.quiet import quiet
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dim, positive_dims, require_dtype
 from minigrad.ops.precision import in_float32
@@ -76,7 +77,7 @@ def contract(a: Array, b: Array, labels: Any) -> Array:
     rows = [x for x in la if x not in lb]
     columns = [x for x in lb if x not in la]
     if not summed:  # an outer product, or one element by element
-        return np.multiply(_spread_out(a, la, lo), _spread_out(b, lb, lo))
+        return quiet().run(np.multiply, _spread_out(a, la, lo), _spread_out(b, lb, lo))
     if batch and not rows and not columns:
         return np.einsum(a, list(la), b, list(lb), list(lo))
     size = dict(zip((*la, *lb), (*a.shape, *b.shape), strict=True))

@@ -634,9 +634,13 @@ def logsumexp(input: Array, dim: Dims, keepdim: Any = False) -> Array:
         return np.add.reduce(input, axis=axes, keepdims=keepdim) - math.inf
     highest = np.asarray(np.maximum.reduce(input, axis=axes, keepdims=True))
     highest = np.where(np.isfinite(highest), highest, 0)
-    total = _accumulate("logsumexp", add_reduce, np.exp(input - highest), None, axis=axes, keepdims=True)
+    total = _accumulate("logsumexp", add_reduce, quiet().run(_exp_from, input, highest), None, axis=axes, keepdims=True)
     out = quiet().run(np.log, total) + highest
     return out if keepdim else out.reshape([s for i, s in enumerate(input.shape) if axes is not None and i not in axes])
+
+
+def _exp_from(x, highest):
+    return np.exp(x - highest)
 
 
 def _norm_x(g, x, out, p, dim, keepdim):
@@ -670,7 +674,11 @@ def _norm(x: Array, p: Any, dim: Any, keepdim: Any) -> Array:
     if p == 2 and axes is None and not keepdim and x.dtype.kind == "f" and x.dtype != F16:
         flat = np.ravel(x, order="K")
         with one_blas_thread:
-            return np.sqrt(np.dot(flat, flat))
+            return np.sqrt(quiet().run(np.dot, flat, flat))
+    return quiet().run(_norm_along, x, p, axes, keepdim)
+
+
+def _norm_along(x, p, axes, keepdim):
     wide = x.astype(F32) if x.dtype == F16 else x
     if p == 2:
         out = np.sqrt(np.add.reduce(wide * wide, axis=axes, keepdims=keepdim))
@@ -681,8 +689,7 @@ def _norm(x: Array, p: Any, dim: Any, keepdim: Any) -> Array:
     elif p == 1:
         out = np.add.reduce(np.abs(wide), axis=axes, keepdims=keepdim)
     else:
-        total = np.add.reduce(quiet().run(np.power, np.abs(wide), p), axis=axes, keepdims=keepdim)
-        out = quiet().run(np.power, total, 1.0 / p)
+        out = np.power(np.add.reduce(np.power(np.abs(wide), p), axis=axes, keepdims=keepdim), 1.0 / p)
     return out.astype(x.dtype, copy=False)
 
 

@@ -1,5 +1,6 @@
 """Values and gradients where a formula ends: saturated probabilities, nothing that counts, NaN, zeros. The numbers are PyTorch's."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad import nn
+from minigrad.kernels import native
 
 NAN = math.nan
 
@@ -153,3 +156,22 @@ def test_options_that_cannot_be_meant_are_refused():
     for loss in (F.triplet_margin_loss, F.triplet_margin_with_distance_loss):
         with pytest.raises(ValueError, match="margin must be above 0"):
             loss(x, x, x, margin=-1.0)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda m: m @ m, lambda m: m[None] @ m[None], lambda m: mg.einsum("ij,ik->ijk", m, m).sum(), lambda m: mg.einsum("ij,ij->i", m, m),
+        lambda m: mg.addmm(m, m, m), lambda m: F.linear(m, m, m[0]), lambda m: F.conv2d(m[None, None], m[None, None], padding=1),
+        lambda m: F.conv_transpose2d(m[None, None], m[None, None]), lambda m: nn.LSTM(2, 2)(m[None])[0], lambda m: nn.RNNCell(2, 2)(m),
+        lambda m: F.scaled_dot_product_attention(m, m, m), lambda m: F.interpolate(m[None, None], scale_factor=2, mode="bilinear"),
+        lambda m: F.avg_pool2d(m[None, None], 2), lambda m: F.bilinear(m, m, m[None]), lambda m: mg.cov(m), lambda m: m.repeat(64, 64) @ m.repeat(64, 64),
+        lambda m: m.repeat(64, 64).sum(0), lambda m: m.repeat(64, 64).cumsum(1), lambda m: mg.linalg.norm(m, ord="nuc"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kernels", [contextlib.nullcontext, lambda: native.force(None)], ids=["native", "numpy"])
+def test_products_and_sums_beyond_all_numbers_do_not_warn(function, kernels):
+    """inf - inf is NaN, as in PyTorch; here warnings are errors."""
+    m = mg.tensor([[math.inf, 3e38], [-math.inf, 3e38]], requires_grad=True)
+    with kernels(), np.errstate(over="warn", invalid="warn"):
+        function(m).sum().backward()
