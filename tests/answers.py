@@ -22,7 +22,7 @@ import inspect
 import json
 import lzma
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -395,7 +395,38 @@ def load(file: Path) -> dict:
     if not file.exists():
         return {"torch": None, "tapes": {}}
     text, _, data = lzma.decompress(file.read_bytes()).partition(b"\0")
-    return json.loads(text, object_hook=lambda d: data[d["from"] : d["to"]] if d.keys() == {"from", "to"} else d)
+    stored = Stored(text.decode(), data)
+    return {"torch": stored.after('{"torch":'), "tapes": stored}
+
+
+class Stored(Mapping):
+    """The tapes of a file. Each is read when its test runs: reading all of them takes a second for some files, in each test process.
+
+    A tape is found by its name as JSON has it, with quotes and colon, which is nowhere else: within texts JSON escapes quotes, and an
+    object on a tape has one key, a short word.
+    """
+
+    def __init__(self, text: str, data: bytes):
+        def place(d: dict) -> Any:
+            return data[d["from"] : d["to"]] if "from" in d and d.keys() == {"from", "to"} else d
+
+        self.text, self.decoder = text, json.JSONDecoder(object_hook=place)
+
+    def after(self, mark: str) -> Any:
+        """What stands in the text behind ``mark``."""
+        start = self.text.find(mark)
+        if start < 0:
+            raise KeyError(mark)
+        return self.decoder.raw_decode(self.text, start + len(mark))[0]
+
+    def __getitem__(self, name: str) -> list:
+        return self.after(f"{json.dumps(name)}:")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.after('"tapes":'))
+
+    def __len__(self) -> int:
+        return len(self.after('"tapes":'))
 
 
 def key_of(name: str) -> str:
