@@ -49,6 +49,16 @@ def pytest_configure(config):
         hypothesis.settings.load_profile("long" if config.getoption("--long") else os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """While tests are collected nothing is searched for garbage: hundreds of thousands of objects are made, and they all stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """After ``--long``: what each row of the table of cases was proven on. (Properties come back from the processes of pytest-xdist.)"""
     if not config.getoption("--long"):

@@ -4,7 +4,9 @@ By default those of some files; ``--onnx-all`` runs all, and checks that at leas
 """
 
 import collections
-import importlib
+import functools
+import importlib.util
+import pkgutil
 import warnings
 from pathlib import Path
 
@@ -31,7 +33,7 @@ RANDOM = {
     "test_bernoulli",
     "test_training_dropout",
 }  # other random numbers: dtypes and shapes are compared (and where nothing is dropped, numbers)
-# Files with a few cases of each kind, that import in no time.
+# Files with a few cases of each kind.
 FILES = [
     "abs",
     "argmax",
@@ -69,7 +71,6 @@ FILES = [
     "mod",
     "onehot",
     "pad",
-    "pool_op_common",
     "pow",
     "prelu",
     "range",
@@ -97,16 +98,26 @@ FILES = [
 ]
 
 
-def chosen(config):
-    node = importlib.import_module("onnx.backend.test.case.node")
+NODE = "onnx.backend.test.case.node"
+
+
+def files(config):
+    """Names of files with cases. They are not imported here: the import computes the cases' outputs, a voxel at a time, for seconds."""
+    if not config.getoption("--onnx-all"):
+        return [name for name in FILES if importlib.util.find_spec(f"{NODE}.{name}")]
+    found = pkgutil.walk_packages(importlib.import_module(NODE).__path__, f"{NODE}.")
+    return [module.name.removeprefix(f"{NODE}.") for module in found if not module.ispkg]
+
+
+@functools.cache
+def cases_of(file):
+    """The cases that a file adds to those of the files before it, of dtypes that minigrad has."""
+    made = importlib.import_module(NODE)._NodeTestCases
+    before = len(made)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if config.getoption("--onnx-all"):
-            return list(node.collect_testcases())
-        for name in FILES:
-            if importlib.util.find_spec(f"onnx.backend.test.case.node.{name}"):
-                importlib.import_module(f"onnx.backend.test.case.node.{name}")
-    return list(node._NodeTestCases)
+        importlib.import_module(f"{NODE}.{file}")
+    return [case for case in made[before:] if types_of(case) <= DTYPES]
 
 
 def types_of(case):
@@ -118,12 +129,8 @@ def types_of(case):
 
 
 def pytest_generate_tests(metafunc):
-    if "cases" in metafunc.fixturenames:  # a test for each operator: one for each case would take longer than the cases
-        groups = collections.defaultdict(list)
-        for case in chosen(metafunc.config):
-            if types_of(case) <= DTYPES:
-                groups[case.name.removeprefix("test_").partition("_")[0]].append(case)
-        metafunc.parametrize("cases", groups.values(), ids=groups)
+    if "file" in metafunc.fixturenames:  # a test for each operator: one for each case would take longer than the cases
+        metafunc.parametrize("file", files(metafunc.config))
 
 
 def given(value):
@@ -167,9 +174,9 @@ def check(case):
             compare(a, b, case)
 
 
-def test_cases(cases):
+def test_cases(file):
     failed = []
-    for case in cases:
+    for case in cases_of(file):
         try:
             with np.errstate(all="ignore"):
                 check(case)
@@ -182,7 +189,7 @@ def test_share_of_cases(request):
     """Which cases of the whole package have an operator that is missing: less than 5 %."""
     if not request.config.getoption("--onnx-all"):
         pytest.skip("--onnx-all counts all cases")
-    cases = [c for c in chosen(request.config) if types_of(c) <= DTYPES]
+    cases = [case for file in files(request.config) for case in cases_of(file)]
     without = collections.Counter(node.op_type for c in cases for node in c.model.graph.node if node.op_type in ABSENT)
     assert len(cases) >= 1404 and sum(without.values()) < 0.05 * len(cases), without
 
