@@ -609,10 +609,8 @@ def test_what_no_arrow_touches_stands_where_it_belongs(tmp_path):
 @pytest.mark.parametrize("picture", [drawn, lambda: graph.draw(chain(2000))], ids=["net", "2,000 ops"])
 def test_it_is_printed_on_one_page(tmp_path, picture):
     (tmp_path / "page.html").write_text(picture().html, encoding="utf-8")
-    flags = [f for f in browser.FLAGS if f != "--dump-dom"] + [
-        f"--user-data-dir={tmp_path / 'profile'}",
-        f"--print-to-pdf={tmp_path / 'page.pdf'}",
-    ]
+    profile, pdf = f"--user-data-dir={tmp_path / 'profile'}", f"--print-to-pdf={tmp_path / 'page.pdf'}"
+    flags = [*browser.FLAGS, f"--virtual-time-budget={browser.BUDGET}", profile, pdf]
     subprocess.run([browser.BROWSER, *flags, (tmp_path / "page.html").as_uri()], capture_output=True, timeout=120, check=True)
     assert len(re.findall(rb"/Type ?/Page\b", (tmp_path / "page.pdf").read_bytes())) == 1
 
