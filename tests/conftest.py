@@ -57,6 +57,7 @@ def pytest_collection():
         return (yield)
     finally:
         gc.enable()
+        gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter, config):
