@@ -168,11 +168,11 @@ def crowd(seed: int, size: tuple[int, int] = (160, 240), people: int = 90, wante
     places = np.stack([rng.integers(0, height - FIGURE[0], people), rng.integers(0, width - FIGURE[1], people)], 1)
     places = places[np.argsort(places[:, 0])]  # those behind first
     who = int(rng.integers(people))
-    for number, (top, left) in enumerate(places):
-        near = np.abs(places[who] - (top, left)) < np.array(FIGURE) * (0.75, 0.75)
-        if number > who and near.all():
+    near = (np.abs(places - places[who]) < 0.75 * np.array(FIGURE)).all(1).tolist()
+    for number, (top, left) in enumerate(places.tolist()):
+        if number > who and near[number]:
             continue  # would hide the wanted one
-        person(pen, int(top), int(left), scale, rng, wanted and number == who)
+        person(pen, top, left, scale, rng, wanted and number == who)
     small = shrunk(picture, scale) / 255
     noisy = np.clip(small + rng.normal(0, 0.03, small.shape), 0, 1).astype(np.float32)
     return noisy.transpose(2, 0, 1), (int(places[who, 0]), int(places[who, 1]))

@@ -4,7 +4,7 @@ import pytest
 
 
 def test_why_convolution(chapter):
-    names = chapter("02_why_convolution", "--crowds", "10", "--epochs", "1")
+    names = chapter("02_why_convolution", "--crowds", "10", "--steps", "200", "--epochs", "1")
     assert list(names["counts"].values()) == [10**9, 10**12, 1999**2, 21**2, 25, 30_000]
     assert names["distinct"][0] > 4000  # (random numbers of which two may be equal)
     assert names["distinct"][1:] == [225, 9]  # numbers that are shared by all places
