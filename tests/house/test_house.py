@@ -100,35 +100,46 @@ def is_import_call(node: ast.AST) -> bool:
     return getattr(node.func, "attr", getattr(node.func, "id", None)) in ("__import__", "import_module")
 
 
-def imports(name: str, path: Path, top_level_only: bool = False, for_types: bool = False) -> list[tuple[int, str]]:
-    """(line, module) for each import in a file, those inside functions included, those under TYPE_CHECKING only if asked for."""
+@functools.cache
+def all_imports(name: str, path: Path) -> list[tuple[int, str, bool, bool]]:
+    """(line, module, is it inside a function, is it under TYPE_CHECKING) for each import in a file."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    found: list[tuple[int, str]] = []
+    found: list[tuple[int, str, bool, bool]] = []
     modules = sources()
 
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and is_type_checking(node.test) and not for_types:
+    def visit(node: ast.AST, inside: bool, typed: bool) -> None:
+        if isinstance(node, ast.If) and is_type_checking(node.test):
+            for child in node.body:
+                visit(child, inside, True)
             for child in node.orelse:
-                visit(child)
+                visit(child, inside, typed)
             return
-        if top_level_only and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            return
+        inside = inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         if isinstance(node, ast.Import):
-            found.extend((node.lineno, alias.name) for alias in node.names)
+            found.extend((node.lineno, alias.name, inside, typed) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 base = ".".join([*package.split(".")[: len(package.split(".")) - node.level + 1], *([base] if base else [])])
             for alias in node.names:  # `from minigrad import nn` is an import of minigrad.nn
                 full = f"{base}.{alias.name}"
-                found.append((node.lineno, full if full in modules or full in STOREY else base))
+                found.append((node.lineno, full if full in modules or full in STOREY else base, inside, typed))
         elif is_import_call(node):
-            found.append((node.lineno, str(node.args[0].value)))
+            found.append((node.lineno, str(node.args[0].value), inside, typed))
         for child in ast.iter_child_nodes(node):
-            visit(child)
+            visit(child, inside, typed)
 
-    visit(ast.parse(path.read_text(encoding="utf-8")))
+    visit(ast.parse(path.read_text(encoding="utf-8")), False, False)
     return found
+
+
+def imports(name: str, path: Path, top_level_only: bool = False, for_types: bool = False) -> list[tuple[int, str]]:
+    """(line, module) for each import in a file, those inside functions included, those under TYPE_CHECKING only if asked for."""
+    return [
+        (line, target)
+        for line, target, inside, typed in all_imports(name, path)
+        if not (inside and top_level_only) and (for_types or not typed)
+    ]
 
 
 @CHECKOUT
@@ -296,13 +307,14 @@ SLOTS = {"_data", "_grad", "_node"}  # of TensorBase: what a Tensor is made of, 
 def borrowed(tree: ast.Module) -> list[tuple[int, str]]:
     """(line, name) for each private name of another of our modules that a file uses: imported, or as its attribute."""
     found, modules = [], set()
-    for node in ast.walk(tree):
+    nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.ImportFrom, ast.Import, ast.Attribute))]
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minigrad":
             modules.update(alias.asname or alias.name for alias in node.names)
             found += [(node.lineno, alias.name) for alias in node.names if re.match("_(?!_)", alias.name)]
         elif isinstance(node, ast.Import):
             modules.update(alias.asname for alias in node.names if alias.asname and alias.name.startswith("minigrad"))
-    for node in ast.walk(tree):
+    for node in nodes:
         of_a_module = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
         if of_a_module and re.match("_(?!_)", node.attr) and node.attr not in SLOTS:
             found.append((node.lineno, f"{node.value.id}.{node.attr}"))
