@@ -3,6 +3,7 @@
 The rows draw small arrays, so that a path for large ones alone would never be taken by their proofs.
 """
 
+import functools
 import importlib
 import pkgutil
 import re
@@ -64,12 +65,16 @@ def sizes(module):
     return [name for name, value in vars(module).items() if re.fullmatch(r"_?[A-Z][A-Z0-9_]+", name) and type(value) is int]
 
 
+@functools.cache
+def places():
+    """(module, name) of each size that is lowered."""
+    return [(module, name) for module in modules() for name in sizes(module) if f"{module.__name__}.{name}" not in KEPT]
+
+
 @pytest.fixture
 def lowered(monkeypatch):
-    for module in modules():
-        for name in sizes(module):
-            if f"{module.__name__}.{name}" not in KEPT:
-                monkeypatch.setattr(module, name, LOWERED[name])
+    for module, name in places():
+        monkeypatch.setattr(module, name, LOWERED[name])
 
 
 @pytest.mark.parametrize("case", ROWS)
