@@ -27,9 +27,24 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if "chapters/" not in page]
-)  # those are cells of scripts: tests/examples runs them
+FENCES = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def outline(page: Path) -> tuple[list[str], str]:
+    """The levels of a page's headings, and its code without comments and docstrings, which are in the page's language."""
+    text = page.read_text(encoding="utf-8")
+    levels = re.findall(r"^(#+) ", FENCES.sub("", text), re.MULTILINE)
+    code = "".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    return levels, re.sub(r" *#.*", "", re.sub(r'""".*?"""', '""""""', code, flags=re.DOTALL))
+
+
+def is_run(page: str) -> bool:
+    """Not the blocks of chapters, which are cells of scripts that tests/examples runs, nor a translation with the code of its original."""
+    original = ROOT / page.replace("docs/ja/", "docs/")
+    return "chapters/" not in page and (original == ROOT / page or not original.exists() or outline(original)[1] != outline(ROOT / page)[1])
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if is_run(page)])
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     """The blocks of a page run from top to bottom in one namespace, in an empty folder."""
     document = SYBIL.parse(ROOT / page)
@@ -44,7 +59,6 @@ def test_page_is_finished(page):
     assert not re.findall(r"@[A-Z]+@|\b(?:TODO|FIXME|TBD|XXX)\b", (ROOT / page).read_text(encoding="utf-8"))
 
 
-FENCES = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 MADE = {"docs/graphs/lenet5.html", *(f"docs/demos/{name}.html" for name in (*DEMOS, "map_viewer", "confusion_page"))}  # by the docs' build
 
 
@@ -65,14 +79,6 @@ def test_what_a_page_links_to_is_there(page):
         target = ((ROOT / page).parent / place).resolve() if place else ROOT / page
         assert target.exists() or target.relative_to(ROOT).as_posix() in MADE, link
         assert not anchor or anchor in anchors(target), link
-
-
-def outline(page: Path) -> tuple[list[str], str]:
-    """The levels of a page's headings, and its code without comments and docstrings, which are in the page's language."""
-    text = page.read_text(encoding="utf-8")
-    levels = re.findall(r"^(#+) ", FENCES.sub("", text), re.MULTILINE)
-    code = "".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
-    return levels, re.sub(r" *#.*", "", re.sub(r'""".*?"""', '""""""', code, flags=re.DOTALL))
 
 
 JAPANESE = sorted({page.stem for page in ROOT.glob("docs/ja/*.md")} - {"index"})
