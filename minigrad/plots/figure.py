@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import io
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 try:
     from matplotlib import font_manager
+    from matplotlib.artist import Artist
+    from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as _Figure
     from matplotlib.text import Text
@@ -58,6 +61,16 @@ def find_new_fonts() -> None:
             continue
 
 
+def texts(artist: Artist) -> Iterator[Text]:
+    """The texts of ``artist``, but not those of axes that are switched off: to be asked for them, each would first make its ticks."""
+    if isinstance(artist, Text):
+        yield artist
+    bare = not getattr(artist, "axison", True)
+    for child in artist.get_children():
+        if not (bare and isinstance(child, Axis)):
+            yield from texts(child)
+
+
 class Figure(_Figure):
     """A figure without a window or global state.
 
@@ -76,7 +89,7 @@ class Figure(_Figure):
     def draw(self, renderer: Any) -> None:
         """Draw everything with ``renderer`` (what ``savefig`` calls)."""
         without: set[str] = set()
-        for text in self.findobj(Text):
+        for text in list(texts(self)):
             lacking = "".join(sorted({c for c in text.get_text() if ord(c) > 127 and c.isprintable()}))
             if lacking and not has_glyphs(font_manager.findfont(text.get_fontproperties()), lacking):
                 if font_with(lacking) is None:
