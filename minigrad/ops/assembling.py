@@ -229,7 +229,7 @@ def _strided_add(x: Array, shape: Any, size: Any, stride: Any, offset: int) -> A
 @batched(lambda run, x, size, stride, offset: run(x, size=(len(x), *size), stride=(math.prod(x.shape[1:]), *stride), offset=offset))
 @op(x=lambda g, x_shape, size, stride, offset: _strided_add(g, x_shape, size, stride, offset))
 def _as_strided(x: Array, size: Any, stride: Any, offset: int) -> Array:
-    flat = x.reshape(-1)
+    flat = np.ascontiguousarray(x).reshape(-1)  # a gradient may be one number for all places, which reshape would leave as it is
     return np.lib.stride_tricks.as_strided(flat[offset:] if math.prod(size) else flat[:0], size, [s * x.itemsize for s in stride])
 
 

@@ -51,7 +51,8 @@ def check_op(
     * the call does not change its arguments and gives the same result twice (random draws are rewound);
     * gradients of first to ``order``-th order against numerical ones, at kinks too: see :func:`gradcheck`;
     * backward is linear in ``g`` and changes neither ``g`` nor the arguments;
-    * strided arguments give what contiguous ones give, and their gradients too;
+    * strided arguments give what contiguous ones give, and their gradients too, also for an incoming gradient that is strided, or one
+      number for all places;
     * float32 arguments give a float32 result and float32 gradients, which are near those in float64;
     * of an op: what is declared of it (``@elementwise``, ``@linear_in``, ``@tangent``) gives the tangents that its gradient formulas give;
     * of an op: its batching rule (``@batched``, ``@elementwise``) gives for two samples at once what the op gives for each of them;
@@ -404,8 +405,22 @@ def _strided(a: np.ndarray) -> np.ndarray:
     return view
 
 
-def _gradients(function: Function, convert: Callable[[np.ndarray], np.ndarray]) -> tuple[list[Any], list[Any]]:
-    """The results of a call with Tensors over ``convert(array)``, and a gradient of each checked leaf (None for zero)."""
+def _waves(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    return np.cos(np.arange(np.prod(shape), dtype=float)).reshape(shape).astype(dtype)
+
+
+def _one_number(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Ones that are one number in memory, as the gradient of a sum."""
+    return np.broadcast_to(np.ones((), dtype), shape)
+
+
+def _gradients(
+    function: Function,
+    convert: Callable[[np.ndarray], np.ndarray] = np.copy,
+    seed: Callable[[tuple[int, ...], np.dtype], np.ndarray] = _waves,
+) -> tuple[list[Any], list[Any]]:
+    """The results of a call with Tensors over ``convert(array)``, and a gradient of each checked leaf (None for zero), if that of a result
+    is ``seed(shape, dtype)``."""
     made: dict[int, Any] = {}
 
     def tensor(leaf: Leaf) -> Any:
@@ -420,12 +435,12 @@ def _gradients(function: Function, convert: Callable[[np.ndarray], np.ndarray]) 
     leaves = [made[id(leaf)] for leaf in function.checked if id(leaf) in made]
     if not recorded or not leaves:
         return outputs, []
-    seeds = [np.cos(np.arange(y._data.size, dtype=float)).reshape(y._data.shape).astype(y._data.dtype) for y in recorded]
+    seeds = [seed(y._data.shape, y._data.dtype) for y in recorded]
     return outputs, list(engine.grad(recorded, leaves, seeds, True, False, allow_unused=True))
 
 
 def _check_strided(function: Function, tensors: list[Any], fail: _Failures) -> None:
-    found, gradients = _gradients(function, _strided)
+    found, gradients = _gradients(function, _strided, lambda shape, dtype: _strided(_waves(shape, dtype)))
     if len(found) != len(tensors) or not all(
         _equal(unwrapped(a), unwrapped(b), exactly=False) for a, b in zip(found, tensors, strict=True)
     ):
@@ -434,12 +449,17 @@ def _check_strided(function: Function, tensors: list[Any], fail: _Failures) -> N
             "strides",
             "the kernel assumes contiguous memory (ravel, view, strides?)",
         )
-    for leaf, a, b in zip(function.checked, gradients, _gradients(function, np.copy)[1], strict=False):
-        if (a is None) != (b is None) or (a is not None and not _equal(a._data, b._data, exactly=False)):
-            raise fail(
-                f"strided arguments give another gradient of '{leaf.name}' than contiguous ones", "strides",
-                "the formula assumes contiguous memory (ravel, view, strides?)", argument=leaf.name, order=1,
-            )  # fmt: skip
+    for given, one, other in (
+        ("strided arguments give another gradient of {} than contiguous ones", gradients, _gradients(function)[1]),
+        ("a gradient that is one number for all places gives another gradient of {} than an array of it",
+         _gradients(function, seed=_one_number)[1], _gradients(function, seed=np.ones)[1]),
+    ):  # fmt: skip
+        for leaf, a, b in zip(function.checked, one, other, strict=False):
+            if (a is None) != (b is None) or (a is not None and not _equal(a._data, b._data, exactly=False)):
+                raise fail(
+                    given.format(f"'{leaf.name}'"), "strides", "the formula assumes contiguous memory (ravel, view, strides?)",
+                    argument=leaf.name, order=1,
+                )  # fmt: skip
 
 
 _WIDENS = "a float64 constant or array widens the result; Python floats do not"

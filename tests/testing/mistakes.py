@@ -524,6 +524,14 @@ def square_whose_formula_reads_memory_in_order(x):
     return x * x
 
 
+@wrong(
+    MATRIX, argument="x", kind="strides", words="a gradient that is one number for all places gives another gradient of 'x'", examples=100
+)
+@mg.op(x=lambda g: -(g if not isinstance(g, np.ndarray) or any(g.strides) else g * np.eye(*g.shape)))
+def negative_whose_formula_takes_one_number_for_one_element(x):
+    return -x
+
+
 @wrong(st.arrays(), argument="x", kind="the formula fails", words="zero-size", examples=100)
 @mg.op(x=lambda g, x: g * (1.0 if np.max(np.abs(getattr(x, "_data", x))) >= 0 else 0.0))
 def identity_whose_formula_needs_an_element(x):
