@@ -684,11 +684,11 @@ def test_two_thousand_ops_are_drawn_in_columns():
 
 
 def test_a_very_long_chain_is_summed_up_without_recursion():
-    g = graph.draw(chain(6000))  # of more than 2,500 boxes a summary is drawn; Python's limit of recursion is at 1,000
-    assert len(g.vertices) == 6002
+    g = graph.draw(chain(20_000))
+    assert len(g.vertices) == 20_002
     boxes = view(g).boxes
     assert len(boxes) <= SUMMARY + 3
-    assert sum(len(b.vertices) for b in boxes.values()) == 6002
+    assert sum(len(b.vertices) for b in boxes.values()) == 20_002
     text = g.dot
     assert "×" in text and len(text) < 80_000
 
