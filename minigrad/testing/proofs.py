@@ -363,7 +363,7 @@ def _check_array_mode(function: Function, tensors: list[Any], fail: _Failures) -
     if not function.checked:
         return
     recording = function.record()
-    seeds = [np.cos(np.arange(np.size(unwrapped(y)), dtype=float)).reshape(np.shape(unwrapped(y))) for y in recording.outputs]
+    seeds = [_waves(np.shape(unwrapped(y))) for y in recording.outputs]
     plain = recording.pullback(seeds)
     try:
         recorded = recording.pullback(seeds, create_graph=True)
@@ -405,7 +405,8 @@ def _strided(a: np.ndarray) -> np.ndarray:
     return view
 
 
-def _waves(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def _waves(shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
+    """Numbers for a gradient that tell its places apart."""
     return np.cos(np.arange(np.prod(shape), dtype=float)).reshape(shape).astype(dtype)
 
 
