@@ -625,7 +625,7 @@ def test_max_pool_of_pairs(level, shape):
 
 @LEVELS
 @hypothesis.given(
-    n=hs.integers(1, 5), c=hs.sampled_from([1, 3, 16, 40]), o=hs.sampled_from([1, 5, 33, 70]), h=hs.integers(2, 20), w=hs.integers(3, 40),
+    n=hs.integers(1, 5), c=hs.sampled_from([1, 3, 16, 40, 70]), o=hs.sampled_from([1, 5, 33, 70]), h=hs.integers(2, 20), w=hs.integers(3, 40),
     taps=hs.sampled_from([3, 5]), crop=hs.integers(-2, 3), bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(),
     cache=hs.sampled_from([0, winograd.fast.CACHE]), whole=hs.sampled_from([0, winograd.fast.WHOLE]), seed=hs.integers(0, 1000),
 )  # fmt: skip

@@ -89,6 +89,7 @@ SIGNATURES = {
     "winograd": "p" * 9 + "lllp",
     "winograd_outputs": "p" * 9 + "lllllllp",
     "winograd_back": "p" * 7 + "lllp",
+    "winograd_back_outputs": "p" * 8 + "llp",
     "winograd_taps": "ppp" + "l" * 5,
     "convolve": "pppppp" + "lp",
     "convolve_back": "ppppp" + "lpp",

@@ -1284,29 +1284,49 @@ static inline Long least(Long a, Long b) { return a < b ? a : b; }
 static inline Long most(Long a, Long b) { return a > b ? a : b; }
 static inline Long whole(Long count) { return (count + LANES - 1) / LANES * LANES; }
 
-/* Rows of tiles of one image from `first` to `end`, of `c` planes of h x w numbers, to 36 matrices; a tile has whole(c) numbers there. Tiles begin
- * every `pixels` pixels; `top` rows of zeros are before the plane, `skip` columns before the first tile. */
+/* How the points of tiles lie at one of 36 points: panels of `wide` channels, a whole number of vectors, each of all `tiles`; `apart` from one point to the
+ * next, not a power of two, else they would compete for the same cache lines. */
+typedef struct { Long wide, tiles, apart; } Panels;
+
+/* In one panel, whatever the channels. */
+static inline Panels one_panel(Long c, Long tiles) { return (Panels){whole(c), tiles, tiles * whole(c) + LANES}; }
+
+/* Rows of tiles of one image from `first` to `end`, of `c` planes of h x w numbers, to 36 matrices from tile `at` on. Tiles begin every `pixels`
+ * pixels; `top` rows of zeros are before the plane, `skip` columns before the first tile. */
 INLINE void tiles_to_points(const float *x, Long c, Long h, Long w, Long first, Long end, Long tw, Long top, Long skip, Long pitch, const Long *place,
-                            float *frame, const float *matrix, float *to, Long apart, const int side, const int pixels) {
-    Long start = first * pixels - top, high = (end - first) * pixels + side - pixels, wide = whole(c); /* `start` is the first row of the strip */
+                            float *frame, const float *matrix, float *to, Panels panels, Long at, const int side, const int pixels) {
+    Long start = first * pixels - top, high = (end - first) * pixels + side - pixels; /* `start` is the first row of the strip */
     Long up = least(most(0, start), h), down = most(up, least(h, start + high)); /* rows that are in it */
     for (Long k = 0; k < c; k += LANES) {
         if (up > start) memset(frame, 0, 4 * LANES * pitch * least(up - start, high));
         if (down < start + high) memset(frame + most(0, down - start) * pitch * LANES, 0, 4 * LANES * pitch * (start + high - most(start, down)));
         to_vectors(x + k * h * w, h * w, least(LANES, c - k), place, up * w, down * w, frame - first * pixels * pitch * LANES);
+        float *panel = to + k / panels.wide * panels.wide * panels.tiles + k % panels.wide;
         for (Long i = 0; i < end - first; i++)
             for (Long j = 0; j < tw; j++)
-                tile_points(frame + (i * pitch + j) * pixels * LANES + skip * LANES, pitch * LANES, matrix, to + (i * tw + j) * wide + k, apart, side);
+                tile_points(frame + (i * pitch + j) * pixels * LANES + skip * LANES, pitch * LANES, matrix, panel + (at + i * tw + j) * panels.wide,
+                            panels.apart, side);
     }
 }
 
 INLINE void block_of_input(const float *x, const Tiling *s, Long row, Long rows, const Long *place, float *frame, const float *b, float *to,
-                           Long apart, const int pixels) {
+                           Panels panels, const int pixels) {
     for (Long done = 0, some; done < rows; done += some) {
         Long first = (row + done) % s->th;
         some = least(s->th - first, rows - done);
         tiles_to_points(x + (row + done) / s->th * s->c * s->h * s->w, s->c, s->h, s->w, first, first + some, s->tw, s->top, s->skip, s->pitch, place, frame, b,
-                        to + done * s->tw * whole(s->c), apart, 6, pixels);
+                        to, panels, done * s->tw, 6, pixels);
+    }
+}
+
+/* The same of `o` channels of the gradient in the output. */
+INLINE void block_of_gradient(const float *y, Long o, const Tiling *s, Long row, Long rows, const Long *y_places, float *strip, const float *a, float *to,
+                              Panels panels, const int pixels) {
+    for (Long done = 0, some; done < rows; done += some) {
+        Long first = (row + done) % s->th;
+        some = least(s->th - first, rows - done);
+        tiles_to_points(y + (row + done) / s->th * s->y_step, o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a,
+                        to, panels, done * s->tw, pixels, pixels);
     }
 }
 
@@ -1341,11 +1361,13 @@ INLINE void kernel_points(const float *w, const float *g, float *u, Long o, Long
                 for (int i = 0; i < LANES && j + i < size; i++) cells[flipped ? size - 1 - j - i : j + i] = v[i];
             }
             Vector points[6];
+#pragma GCC unroll 5
             for (int j = 0; j < taps; j++) {
                 weight_points(g, cells + j, taps, points, taps);
                 for (int i = 0; i < 6; i++) columns[i][j] = points[i];
             }
             float *to = u + block * c + k * LANES;
+#pragma GCC unroll 6
             for (int i = 0; i < 6; i++) {
                 weight_points(g, columns[i], 1, points, taps);
                 for (int j = 0; j < 6; j++) memcpy(to + (i * 6 + j) * u_step, &points[j], sizeof(Vector));
@@ -1401,87 +1423,97 @@ INLINE void multiply_rows(const float *from, Long row, Long step, const float *v
 #define HIGHEST(X) X(7) X(8) X(9) X(10) X(11) X(12)
 #endif
 
-/* Tiles times weights: `tiles` rows of m, of `outputs` numbers (whole vectors). v: rows of `wide` numbers, of which c are channels. */
-static void multiply_tiles(const float *v, Long wide, const float *u, Long c, Long tiles, float *m, Long outputs) {
+/* Tiles times weights: `tiles` rows of m, of `outputs` numbers (whole vectors), written or added to. v: rows of `wide` numbers, of which c are channels. */
+static void multiply_tiles(const float *v, Long wide, const float *u, Long c, Long tiles, float *m, Long outputs, int add) {
     for (Long block = 0; block < outputs; block += 2 * LANES, u += 2 * LANES * c, m += 2 * LANES) {
         Long two = outputs - block > LANES, limit = two ? HIGH : 2 * HIGH, parts = (tiles + limit - 1) / limit;
         for (Long part = 0; part < parts; part++) {
             Long first = tiles * part / parts, high = tiles * (part + 1) / parts - first;
             const float *from = v + first * wide;
             float *to = m + first * outputs;
-#define CASE(i) case i: multiply_rows(from, wide, 1, u, LANES, LANES * c, c, to, outputs, 0, i, 2); break;
+#define CASE(i) case i: multiply_rows(from, wide, 1, u, LANES, LANES * c, c, to, outputs, add, i, 2); break;
             if (two) switch (high) { HIGHS(CASE) HIGHER(CASE) }
 #undef CASE
-#define CASE(i) case i: multiply_rows(from, wide, 1, u, LANES, 0, c, to, outputs, 0, i, 1); break;
+#define CASE(i) case i: multiply_rows(from, wide, 1, u, LANES, 0, c, to, outputs, add, i, 1); break;
             else switch (high) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
 #undef CASE
         }
     }
 }
 
-/* The sums over tiles of products of the o channels of g (rows of `high` numbers) with those of v (rows of `wide`): written to o rows of sums, or added to
- * them. */
-static void multiply_channels(const float *g, Long high, Long o, const float *v, Long wide, Long tiles, float *sums, int add) {
-    for (Long block = 0; block < wide; block += 2 * LANES) {
-        Long two = wide - block > LANES, limit = two ? HIGH : 2 * HIGH, parts = (o + limit - 1) / limit;
+/* The sums over tiles of products of the o channels of g (rows of `high` numbers) with the first `count` of those of v (rows of `wide`), whole vectors:
+ * written to o rows of `count` sums, or added to them. */
+static void multiply_channels(const float *g, Long high, Long o, const float *v, Long wide, Long count, Long tiles, float *sums, int add) {
+    for (Long block = 0; block < count; block += 2 * LANES) {
+        Long two = count - block > LANES, limit = two ? HIGH : 2 * HIGH, parts = (o + limit - 1) / limit;
         for (Long part = 0; part < parts; part++) {
-            Long first = o * part / parts, count = o * (part + 1) / parts - first;
-            float *to = sums + first * wide + block;
-#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, LANES, tiles, to, wide, add, i, 2); break;
-            if (two) switch (count) { HIGHS(CASE) HIGHER(CASE) }
+            Long first = o * part / parts, some = o * (part + 1) / parts - first;
+            float *to = sums + first * count + block;
+#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, LANES, tiles, to, count, add, i, 2); break;
+            if (two) switch (some) { HIGHS(CASE) HIGHER(CASE) }
 #undef CASE
-#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, 0, tiles, to, wide, add, i, 1); break;
-            else switch (count) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
+#define CASE(i) case i: multiply_rows(g + first, 1, high, v + block, wide, 0, tiles, to, count, add, i, 1); break;
+            else switch (some) { HIGHS(CASE) HIGHER(CASE) HIGHEST(CASE) }
 #undef CASE
         }
     }
 }
 
-INLINE double winograd_(const float *x, const float *u, const float *bias, float *y, float *frame, float *strip, float *v, float *m,
-                        const Long *places, const Long *y_places, const float *a, const float *b, const Tiling *s, Long begin, Long end, Long o, int ready,
-                        const int pixels) {
-    Long wide = whole(s->c), apart = s->rows * s->tw * wide + LANES;
+/* The first o of `outputs` channels of a block of rows, from m: 36 matrices (tiles x outputs) that are `apart`. A number that is finite if all are. */
+INLINE double outputs_of_points(const float *m, Long apart, Long outputs, Long o, const float *bias, float *y, float *strip, const Long *y_places,
+                                const float *a, const Tiling *s, Long row, Long rows, const int pixels) {
     Vector total = all(0.0f);
-    for (Long row = begin, rows; row < end; row += rows) {
-        rows = least(s->rows, end - row);
-        if (!ready) block_of_input(x, s, row, rows, places, frame, b, v, apart, pixels);
-        for (Long range = 0; range < o; range += s->range) {
-            Long outputs = least(s->range, whole(o - range)), m_apart = s->rows * s->tw * outputs + LANES;
-            for (int p = 0; p < 36; p++) multiply_tiles(v + p * apart, wide, u + p * s->u_step + range * s->c, s->c, rows * s->tw, m + p * m_apart, outputs);
-            for (Long k = 0; k < outputs && range + k < o; k += LANES) {
-                Long channels = least(LANES, o - range - k);
-                Vector add = load_some(bias + range + k, channels, 0.0f);
-                for (Long done = 0, some; done < rows; done += some) {
-                    Long image = (row + done) / s->th, first = (row + done) % s->th;
-                    some = least(s->th - first, rows - done);
-                    for (Long i = 0; i < some; i++)
-                        for (Long j = 0; j < s->tw; j++) {
-                            const float *from = m + ((done + i) * s->tw + j) * outputs + k;
-                            float *to = strip + (i * s->y_pitch + j) * pixels * LANES;
-                            Vector lines[4][6], points[6], results[4];
+    for (Long k = 0; k < o; k += LANES) {
+        Long channels = least(LANES, o - k);
+        Vector add = load_some(bias + k, channels, 0.0f);
+        for (Long done = 0, some; done < rows; done += some) {
+            Long image = (row + done) / s->th, first = (row + done) % s->th;
+            some = least(s->th - first, rows - done);
+            for (Long i = 0; i < some; i++)
+                for (Long j = 0; j < s->tw; j++) {
+                    const float *from = m + ((done + i) * s->tw + j) * outputs + k;
+                    float *to = strip + (i * s->y_pitch + j) * pixels * LANES;
+                    Vector lines[4][6], points[6], results[4];
 #pragma GCC unroll 6
-                            for (int c = 0; c < 6; c++) {
-                                for (int r = 0; r < 6; r++) points[r] = load(from + (r * 6 + c) * m_apart);
-                                output_points(a, points, results, pixels);
-                                for (int r = 0; r < pixels; r++) lines[r][c] = results[r];
-                            }
+                    for (int c = 0; c < 6; c++) {
+                        for (int r = 0; r < 6; r++) points[r] = load(from + (r * 6 + c) * apart);
+                        output_points(a, points, results, pixels);
+                        for (int r = 0; r < pixels; r++) lines[r][c] = results[r];
+                    }
 #pragma GCC unroll 4
-                            for (int r = 0; r < pixels; r++) {
-                                output_points(a, lines[r], results, pixels);
-                                for (int c = 0; c < pixels; c++) {
-                                    results[c] += add;
-                                    total += results[c];
-                                    memcpy(to + (r * s->y_pitch + c) * LANES, &results[c], sizeof(Vector));
-                                }
-                            }
+                    for (int r = 0; r < pixels; r++) {
+                        output_points(a, lines[r], results, pixels);
+                        for (int c = 0; c < pixels; c++) {
+                            results[c] += add;
+                            total += results[c];
+                            memcpy(to + (r * s->y_pitch + c) * LANES, &results[c], sizeof(Vector));
                         }
-                    from_vectors(y + image * s->y_step + (range + k) * s->oh * s->ow, s->oh * s->ow, channels, y_places, first * pixels * s->ow,
-                                 least(s->oh, (first + some) * pixels) * s->ow, strip - first * pixels * s->y_pitch * LANES);
+                    }
                 }
-            }
+            from_vectors(y + image * s->y_step + k * s->oh * s->ow, s->oh * s->ow, channels, y_places, first * pixels * s->ow,
+                         least(s->oh, (first + some) * pixels) * s->ow, strip - first * pixels * s->y_pitch * LANES);
         }
     }
     return add_lanes(total);
+}
+
+INLINE double winograd_(const float *x, const float *u, const float *bias, float *y, float *frame, float *strip, float *v, float *m,
+                        const Long *places, const Long *y_places, const float *a, const float *b, const Tiling *s, Long begin, Long end, Long o,
+                        const int pixels) {
+    Panels panels = one_panel(s->c, s->rows * s->tw);
+    double total = 0.0;
+    for (Long row = begin, rows; row < end; row += rows) {
+        rows = least(s->rows, end - row);
+        block_of_input(x, s, row, rows, places, frame, b, v, panels, pixels);
+        for (Long range = 0; range < o; range += s->range) {
+            Long outputs = least(s->range, whole(o - range)), apart = s->rows * s->tw * outputs + LANES;
+            for (int p = 0; p < 36; p++)
+                multiply_tiles(v + p * panels.apart, panels.wide, u + p * s->u_step + range * s->c, s->c, rows * s->tw, m + p * apart, outputs, 0);
+            total += outputs_of_points(m, apart, outputs, least(outputs, o - range), bias + range, y + range * s->oh * s->ow, strip, y_places, a, s, row,
+                                       rows, pixels);
+        }
+    }
+    return total;
 }
 
 /* The rows of tiles of all images up to `end`, in shares of `step`, of which other threads take some. `scratch` has room for the frames of a block, for
@@ -1494,91 +1526,130 @@ void NAME(winograd)(const float *restrict x, const float *restrict u, const floa
     memset(scratch, 0, sizeof(float) * s->frame);
     for (Long number; (number = take(turn)) * step < end;) {
         Long first = number * step, last = least(end, first + step);
-        if (pixels == 4) totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, s->o, 0, 4);
-        else totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, s->o, 0, 2);
+        if (pixels == 4) totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, s->o, 4);
+        else totals[number] = winograd_(x, u, bias, y, scratch, strip, v, m, places, y_places, a, b, s, first, last, s->o, 2);
     }
 }
 
-/* The same in shares of s->o of `o` outputs, and of all rows up to `end`. The weights of a share, which begins o_step * s->o behind the one before, are
- * transformed while they lie in the second cache; the tiles for a thread's first share only, if they are one block. */
+/* ACROSS channels' weights of a share of outputs, or their sums, stay in the second cache. So many are in a panel of the input's points. */
+enum { ACROSS = 64 };
+
+static inline Panels panels_of(const Tiling *s) {
+    Long wide = least(ACROSS, whole(s->c)), tiles = s->rows * s->tw;
+    return (Panels){wide, tiles, (s->c + wide - 1) / wide * wide * tiles + LANES};
+}
+
+/* A share of outputs of all rows, which are one block, from weights that are transformed while they are in the second cache. */
+INLINE double winograd_share(const float *x, const float *w, const float *bias, float *y, float *frame, float *strip, float *v, float *m, float *u,
+                             const Long *places, const Long *y_places, const float *a, const float *b, const float *g, const Tiling *s, Long o,
+                             Long o_step, Long c_step, Long flipped, int ready, const int pixels) {
+    Panels panels = panels_of(s);
+    Long outputs = whole(o), apart = panels.tiles * outputs + LANES;
+    if (!ready) block_of_input(x, s, 0, s->rows, places, frame, b, v, panels, pixels);
+    for (Long k = 0; k < s->c; k += ACROSS) {
+        Long some = least(ACROSS, s->c - k);
+        kernel_points(w + k * c_step, g, u, o, some, o_step, c_step, s->u_step, flipped, 7 - pixels);
+        for (int p = 0; p < 36; p++)
+            multiply_tiles(v + p * panels.apart + k * panels.tiles, panels.wide, u + p * s->u_step, some, panels.tiles, m + p * apart, outputs, k > 0);
+    }
+    return outputs_of_points(m, apart, outputs, o, bias, y, strip, y_places, a, s, 0, s->rows, pixels);
+}
+
+/* The same in shares of s->o of `o` outputs, and of all rows up to `end`. The weights of a share begin o_step * s->o behind those of the one before. If
+ * all rows are one block, a thread transforms the tiles for its first share only. */
 void NAME(winograd_outputs)(const float *restrict x, const float *restrict w, const float *restrict bias, float *restrict y, const float *a, const float *b,
                             const float *g, double *restrict totals, float *restrict scratch, const Long *table, Long o, Long end, Long o_step,
                             Long c_step, Long flipped, Long pixels, const char *turn) {
     const Tiling *s = (const Tiling *)table;
     const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
     float *strip = scratch + s->frame, *v = strip + s->strip, *m = v + s->points, *u = m + s->products;
-    int ready = 0;
+    int ready = 0, block = s->rows >= end;
     memset(scratch, 0, sizeof(float) * s->frame);
-    for (Long number, first; (first = (number = take(turn)) * s->o) < o; ready = s->rows >= end) {
+    for (Long number, first; (first = (number = take(turn)) * s->o) < o; ready = 1) {
         Long outputs = least(s->o, o - first);
-        const float *from = w + first * o_step;
+        const float *from = w + first * o_step, *add = bias + first;
         float *to = y + first * s->oh * s->ow;
-        if (pixels == 4) {
+        if (block && pixels == 4)
+            totals[number] = winograd_share(x, from, add, to, scratch, strip, v, m, u, places, y_places, a, b, g, s, outputs, o_step, c_step, flipped,
+                                            ready, 4);
+        else if (block)
+            totals[number] = winograd_share(x, from, add, to, scratch, strip, v, m, u, places, y_places, a, b, g, s, outputs, o_step, c_step, flipped,
+                                            ready, 2);
+        else if (pixels == 4) {
             kernel_points(from, g, u, outputs, s->c, o_step, c_step, s->u_step, flipped, 3);
-            totals[number] = winograd_(x, u, bias + first, to, scratch, strip, v, m, places, y_places, a, b, s, 0, end, outputs, ready, 4);
+            totals[number] = winograd_(x, u, add, to, scratch, strip, v, m, places, y_places, a, b, s, 0, end, outputs, 4);
         } else {
             kernel_points(from, g, u, outputs, s->c, o_step, c_step, s->u_step, flipped, 5);
-            totals[number] = winograd_(x, u, bias + first, to, scratch, strip, v, m, places, y_places, a, b, s, 0, end, outputs, ready, 2);
+            totals[number] = winograd_(x, u, add, to, scratch, strip, v, m, places, y_places, a, b, s, 0, end, outputs, 2);
         }
     }
 }
 
-/* The gradient in the weights at 36 points, from such rows: sums[share][point][o][c], with whole(c) numbers in a row. */
+/* From the sums of one point to those of the next: not a power of two, else they would compete for the same cache lines. */
+static inline Long sums_apart(Long o, Long c) { return o * whole(c) + LANES; }
+
+/* The gradient in the weights at 36 points, from such rows: sums[share][point][o][c], with whole(c) numbers in a row and a
+ * vector behind each point. */
 void NAME(winograd_back)(const float *restrict x, const float *restrict y, const float *a, const float *b, float *restrict sums,
                          float *restrict scratch, const Long *table, Long step, Long end, Long pixels, const char *turn) {
     const Tiling *s = (const Tiling *)table;
     const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
-    Long wide = whole(s->c), high = whole(s->o), apart = s->rows * s->tw * wide + LANES, g_apart = s->rows * s->tw * high + LANES;
+    Panels xs = one_panel(s->c, s->rows * s->tw), ys = one_panel(s->o, s->rows * s->tw);
+    Long total_apart = sums_apart(s->o, s->c);
     float *strip = scratch + s->frame, *v = strip + s->strip, *g = v + s->points;
     memset(scratch, 0, sizeof(float) * (s->frame + s->strip));
     for (Long number; (number = take(turn)) * step < end;) {
-        float *total = sums + number * 36 * s->o * wide;
+        float *total = sums + number * 36 * total_apart;
         Long begin = number * step, stop = least(end, begin + step);
         for (Long row = begin, rows; row < stop; row += rows) {
             rows = least(s->rows, stop - row);
-            if (pixels == 4) block_of_input(x, s, row, rows, places, scratch, b, v, apart, 4);
-            else block_of_input(x, s, row, rows, places, scratch, b, v, apart, 2);
-            for (Long done = 0, some; done < rows; done += some) {
-                Long first = (row + done) % s->th;
-                some = least(s->th - first, rows - done);
-                const float *from = y + (row + done) / s->th * s->y_step;
-                float *to = g + done * s->tw * high;
-                if (pixels == 4) tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 4, 4);
-                else tiles_to_points(from, s->o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a, to, g_apart, 2, 2);
+            if (pixels == 4) {
+                block_of_input(x, s, row, rows, places, scratch, b, v, xs, 4);
+                block_of_gradient(y, s->o, s, row, rows, y_places, strip, a, g, ys, 4);
+            } else {
+                block_of_input(x, s, row, rows, places, scratch, b, v, xs, 2);
+                block_of_gradient(y, s->o, s, row, rows, y_places, strip, a, g, ys, 2);
             }
             for (int p = 0; p < 36; p++)
-                multiply_channels(g + p * g_apart, high, s->o, v + p * apart, wide, rows * s->tw, total + p * s->o * wide, row > begin);
+                multiply_channels(g + p * ys.apart, ys.wide, s->o, v + p * xs.apart, xs.wide, xs.wide, rows * s->tw, total + p * total_apart, row > begin);
         }
     }
 }
 
-INLINE void points_to_kernels(const float *sums, const float *g, float *dw, Long o, Long c, Long share, Long shares, const int taps) {
+/* One line of a kernel from its values at 6 points: the contrary of weight_points. */
+INLINE void taps_of_points(const float *g, const Vector m[6], Vector *w, const int taps) {
+    const float *p = g + taps, *q = g + 3 * taps;
+    Vector sum = m[1] + m[2], difference = m[1] - m[2], sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+    for (int i = 0; i < taps; i += 2) w[i] = p[i] * sum + q[i] * sum2;
+    for (int i = 1; i < taps; i += 2) w[i] = p[i] * difference + q[i] * difference2;
+    w[0] += g[0] * m[0];
+    w[taps - 1] += g[6 * taps - 1] * m[5];
+}
+
+/* The first c of `channels` channels of o kernels from `shares` sums at 36 points, which are `share` apart. */
+INLINE void points_to_kernels(const float *sums, const float *g, float *dw, Long o, Long c, Long channels, Long share, Long shares, const int taps) {
     const int size = taps * taps;
-    Long wide = whole(c);
+    Long wide = whole(c), apart = sums_apart(o, c);
     for (Long i = 0; i < o; i++)
         for (Long k = 0; k < c; k += LANES) {
-            Vector points[6][6], rows[5][6], cells[25 + LANES];
+            Vector points[6][6], columns[6][5], cells[25 + LANES];
             for (int p = 0; p < 36; p++) {
-                const float *from = sums + (p * o + i) * wide + k;
+                const float *from = sums + p * apart + i * wide + k;
                 Vector sum = load(from);
                 for (Long j = 1; j < shares; j++) sum += load(from + j * share);
                 points[p / 6][p % 6] = sum;
             }
-            for (int r = 0; r < taps; r++)
-                for (int j = 0; j < 6; j++) {
-                    Vector sum = g[r] * points[0][j];
-                    for (int p = 1; p < 6; p++) sum += g[p * taps + r] * points[p][j];
-                    rows[r][j] = sum;
-                }
-            for (int r = 0; r < taps; r++)
-                for (int j = 0; j < taps; j++) {
-                    Vector sum = g[j] * rows[r][0];
-                    for (int p = 1; p < 6; p++) sum += g[p * taps + j] * rows[r][p];
-                    cells[r * taps + j] = sum;
-                }
+            for (int r = 0; r < 6; r++) taps_of_points(g, points[r], columns[r], taps);
+            for (int j = 0; j < taps; j++) {
+                Vector column[6], kernel[5];
+                for (int r = 0; r < 6; r++) column[r] = columns[r][j];
+                taps_of_points(g, column, kernel, taps);
+                for (int r = 0; r < taps; r++) cells[r * taps + j] = kernel[r];
+            }
             for (int j = size; j < size + LANES; j++) cells[j] = all(0.0f);
-            float *to = dw + (i * c + k) * size;
-            for (int j = 0; j < size; j += LANES) {
+            float *to = dw + (i * channels + k) * size;
+#pragma GCC unroll 7
+            for (int j = 0; j < size; j += LANES) { /* unrolled, so that each call of memcpy knows how much it copies */
                 transpose(cells + j);
                 for (Long l = 0; l < least(LANES, c - k); l++) memcpy(to + l * size + j, &cells[j + l], 4 * (size - j < LANES ? size - j : LANES));
             }
@@ -1588,8 +1659,40 @@ INLINE void points_to_kernels(const float *sums, const float *g, float *dw, Long
 /* The weights' gradient from its values at 36 points, `shares` sums that are `share` apart. */
 void NAME(winograd_taps)(const float *restrict sums, const float *restrict g, float *restrict dw, Long o, Long c, Long share, Long shares,
                          Long taps) {
-    if (taps == 3) points_to_kernels(sums, g, dw, o, c, share, shares, 3);
-    else points_to_kernels(sums, g, dw, o, c, share, shares, 5);
+    if (taps == 3) points_to_kernels(sums, g, dw, o, c, c, share, shares, 3);
+    else points_to_kernels(sums, g, dw, o, c, c, share, shares, 5);
+}
+
+/* The weights' gradient of deep layers, whose sums at 36 points would not stay in a cache: in shares of s->o of `o` outputs, from all rows, which are one
+ * block. A thread transforms x for its first share only. */
+void NAME(winograd_back_outputs)(const float *restrict x, const float *restrict y, const float *a, const float *b, const float *g, float *restrict dw,
+                                 float *restrict scratch, const Long *table, Long o, Long pixels, const char *turn) {
+    const Tiling *s = (const Tiling *)table;
+    const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
+    Panels xs = panels_of(s);
+    float *strip = scratch + s->frame, *v = strip + s->strip, *points = v + s->points, *sums = points + s->products;
+    int ready = 0;
+    memset(scratch, 0, sizeof(float) * (s->frame + s->strip));
+    for (Long first; (first = take(turn) * s->o) < o; ready = 1) {
+        Long outputs = least(s->o, o - first);
+        Panels ys = one_panel(outputs, xs.tiles);
+        const float *from = y + first * s->oh * s->ow;
+        if (pixels == 4) {
+            if (!ready) block_of_input(x, s, 0, s->rows, places, scratch, b, v, xs, 4);
+            block_of_gradient(from, outputs, s, 0, s->rows, y_places, strip, a, points, ys, 4);
+        } else {
+            if (!ready) block_of_input(x, s, 0, s->rows, places, scratch, b, v, xs, 2);
+            block_of_gradient(from, outputs, s, 0, s->rows, y_places, strip, a, points, ys, 2);
+        }
+        for (Long k = 0; k < s->c; k += ACROSS) {
+            Long some = least(ACROSS, s->c - k), apart = sums_apart(outputs, some);
+            for (int p = 0; p < 36; p++)
+                multiply_channels(points + p * ys.apart, ys.wide, outputs, v + p * xs.apart + k * xs.tiles, xs.wide, whole(some), xs.tiles,
+                                  sums + p * apart, 0);
+            if (pixels == 4) points_to_kernels(sums, g, dw + (first * s->c + k) * 9, outputs, some, s->c, 0, 1, 3);
+            else points_to_kernels(sums, g, dw + (first * s->c + k) * 25, outputs, some, s->c, 0, 1, 5);
+        }
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------- convolution

@@ -18,6 +18,7 @@ CACHE = 1 << 19  # bytes of the points of a block, of its inputs and its outputs
 TILES = 32  # in a block, at least; and in a share
 WHOLE = 1 << 22  # of the points of all tiles, where shares of outputs use them
 SOME = 32  # outputs that are multiplied together, where not all are
+ACROSS = 64  # channels whose weights of so many outputs, or their sums, stay in the second cache: as in kernels.c
 VECTOR = 16  # numbers in the longest vector: shares have a multiple of so many outputs
 KERNELS = 1 << 15  # in a part whose transform is one thread's
 
@@ -50,7 +51,7 @@ def _plan(
 ) -> _Plan:
     """``outputs``: channels of y in a share, of all its ``channels``. ``whole``: they are multiplied together. ``step``: between the weights' points.
 
-    ``once``: shares of outputs have their own weights, and the points of all tiles are one block, if that is not too large.
+    ``once``: shares of outputs have weights, or sums, of their own, and the points of all tiles are one block, if that is not too large.
     """
     (c, h, w), (oh, ow), (top, left) = image, sizes, corner
     th, tw = -(-oh // pixels), -(-ow // pixels)
@@ -61,6 +62,11 @@ def _plan(
     rows = n * th
     if not once or 36 * 4 * rows * tw * wide > WHOLE:
         rows = min(rows, max(CACHE // (36 * 4 * tw * (wide + together)), -(-TILES // tw)))
+    if once and rows == n * th:  # one block, whose channels are in panels
+        wide = _whole(wide, min(wide, ACROSS))
+        step = _step(outputs, min(wide, ACROSS), lanes)
+    elif once:
+        step = _step(outputs, c, lanes)
     places = (np.arange(h)[:, None] + top) * pitch + np.arange(w) + max(left, 0)
     y_places = np.arange(oh)[:, None] * y_pitch + np.arange(ow)
     frame, strip = (pixels * rows + border) * pitch * lanes, pixels * rows * y_pitch * lanes
@@ -124,8 +130,7 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
     products = 36 * tiles * c * o
     most = 4 * o if n == 1 else o / 2  # of more tiles, the transforms for each share take longer than what sharing the outputs saves
     if o > SOME and tiles < most:
-        step = _step(SOME, c, lanes)
-        plan = _plan(n, image, SOME, o, tuple(sizes), corner, pixels, lanes, True, step, True)
+        plan = _plan(n, image, SOME, o, tuple(sizes), corner, pixels, lanes, True, 0, True)
         totals = np.empty(-(-o // SOME))
         rest = plan.address, o, n * th, *steps, int(flipped), pixels
         arrays = x, w, add, y, m.a, m.b, m.g, totals
@@ -155,7 +160,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
 
     def add(outputs: slice, rows: int, count: int) -> np.ndarray:
         plan = _plan(n, x.shape[1:], outputs.stop - outputs.start, o, tuple(sizes), corner, pixels, lanes, True, 0)
-        sums = room(count * 36 * (outputs.stop - outputs.start) * wide)
+        sums = room(count * 36 * _step(c, outputs.stop - outputs.start, lanes))  # channels in whole vectors
         share("winograd_back", (x, y[:, outputs], m.a, m.b, sums), plan.scratch, plan.address, rows, n * th, pixels, shares=count)
         return sums
 
@@ -163,7 +168,12 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
         places = [(add(outputs, n * th, 1), 0), (m.g, 0), (dw[outputs], 0)]
         run("winograd_taps", places, outputs.stop - outputs.start, c, 0, 1, taps, part=o)
 
-    if tiles < 8 * o:
+    most = WHOLE if tiles < o else WHOLE // 2  # with more, what each thread transforms for itself costs more than it saves
+    if o > SOME and 36 * 4 * tiles * wide <= most:
+        plan = _plan(n, x.shape[1:], SOME, o, tuple(sizes), corner, pixels, lanes, True, 0, True)
+        arrays = x, y, m.a, m.b, m.g, dw
+        share("winograd_back_outputs", arrays, plan.scratch, plan.address, o, pixels, shares=-(-o // SOME), calls=max(1, products // SHARE))
+    elif tiles < 8 * o:
         parallel(work, _outputs(tiles, o, products))
     else:
         shares = _rows(n * th, tw, products)
