@@ -29,6 +29,7 @@ from minigrad.engine import (
     batched,
     broadcast_to,
     cast,
+    elementwise,
     entitled,
     get_default_dtype,
     inside,
@@ -655,7 +656,7 @@ def _div(a: Any, b: Any) -> ComplexPair:
 def _pow(z: Any, exponent: Any) -> ComplexPair:
     """The principal power; small whole ones by products, which are right at 0 too."""
     if isinstance(exponent, (int, float)) and exponent == int(exponent) and builtins.abs(exponent) <= 8:
-        result = z if exponent else ComplexPair(z.pair * 0) + 1
+        result = z if exponent else ComplexPair(ew.pow(z.pair, 0)) - 1j  # 1 + 1j less 1j: so it is of a NaN too
         for _ in range(builtins.abs(int(exponent)) - 1):
             result = _mul(result, z)
         return _div(1, result) if exponent < 0 else result
@@ -906,7 +907,7 @@ def complex(real: Tensor, imag: Tensor) -> ComplexPair:
     tensor([-2.])
     """
     if tuple(real.shape) != tuple(imag.shape):
-        real, imag = real + imag * 0, imag + real * 0
+        real, imag = shaping.broadcast_tensors(real, imag)
     return ComplexPair(stack([real, imag], -1))
 
 
@@ -944,13 +945,18 @@ def imag(input: ComplexPair) -> Any:
     return input.imag
 
 
+@elementwise
+@op(input=lambda g: ew.where(False, g, 0.0))
+def _real_angle(input: Array) -> Array:
+    return np.where(np.isnan(input), input, np.where(input < 0, np.array(math.pi, input.dtype), np.array(0.0, input.dtype)))
+
+
+@known_as("AngleBackward0")
 def angle(input: Tensor | ComplexPair) -> Any:
-    """The angles of complex pairs: ``torch.angle``. Of a real Tensor 0, or pi where it is negative, with the gradient 0; NaN stays."""
+    """The angles of complex pairs: ``torch.angle``. Of a real Tensor 0, or pi where it is negative, with the gradient 0; NaN stays, with the gradient 0 too."""
     if isinstance(input, ComplexPair):
         return input.angle()
-    x = input if input.dtype.kind == "f" else cast(input, dtype=get_default_dtype())
-    pi, zero = np.array(math.pi, x.dtype), np.array(0.0, x.dtype)
-    return ew.where(ew.isnan(x), x, ew.where(ew.lt(x, 0), pi, zero))
+    return _real_angle(input if input.dtype.kind == "f" else cast(input, dtype=get_default_dtype()))
 
 
 def conj(input: Tensor | ComplexPair) -> Any:
@@ -972,7 +978,7 @@ def isreal(input: Tensor | ComplexPair) -> Any:
     tensor([ True, False])
     """
     tensors("isreal", input=input)
-    return ew.eq(input.imag if isinstance(input, ComplexPair) else input * 0, 0)
+    return ew.eq(input.imag, 0) if isinstance(input, ComplexPair) else ew.logical_or(input, True)  # a NaN is as real as another number
 
 
 def is_conj(input: Tensor | ComplexPair) -> bool:

@@ -256,10 +256,11 @@ def _number_log(number):
 
 
 def _pow_base(g, input, exponent):
-    # d(a**b)/da = b a**(b-1), and 0 where b == 0, also at a == 0, where a**-1 is infinite
+    # d(a**b)/da = b a**(b-1), and 0 where b == 0, also where a**-1 is infinite or NaN
     if isinstance(exponent, (int, float)):
         return _flat(g) if exponent == 0 else g * (exponent * pow(input, exponent - 1))
-    return g * exponent * pow(input, where(logical_and(eq(input, 0), eq(exponent, 0)), 1.0, exponent - 1.0))
+    flat = logical_and(eq(exponent, 0), logical_not(isfinite(reciprocal(input))))
+    return g * exponent * pow(where(flat, 0.0, input), where(flat, 1.0, exponent - 1.0))
 
 
 def _pow_exponent(g, input, exponent, out):

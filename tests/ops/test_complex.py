@@ -130,6 +130,17 @@ def test_writing_into_a_part():
     assert out.detach()[1].real.tolist() == [5.0] * 4
 
 
+def test_parts_that_are_no_numbers_stay_where_they_are():
+    real, imag = mg.tensor([[1.0], [math.inf]], requires_grad=True), mg.tensor([math.nan, 2.0], requires_grad=True)
+    z = mg.complex(real, imag)
+    np.testing.assert_array_equal(z.real.detach().numpy(), [[1, 1], [math.inf, math.inf]])
+    np.testing.assert_array_equal(z.imag.detach().numpy(), [[math.nan, 2], [math.nan, 2]])
+    (z.real.sum() + 3 * z.imag.sum()).backward()
+    assert real.grad.tolist() == [[2], [2]] and imag.grad.tolist() == [6, 6]
+    assert (z**0).tolist() == z.pow(0).tolist() == [[1, 1], [1, 1]]
+    assert mg.isreal(mg.tensor([math.nan, math.inf, 1.0])).tolist() == [True] * 3 and mg.isreal(mg.tensor([1, 2])).tolist() == [True] * 2
+
+
 def test_questions():
     z = spectrum()
     assert z.detach().clone().conj_physical_().tolist() == mg.conj_physical(z).tolist() and z.resolve_conj() is z and not mg.is_conj(z)

@@ -121,6 +121,15 @@ def test_the_class_of_a_vector_may_have_one_dimension():
     assert F.multi_margin_loss(x, mg.tensor([3])).item() == F.multi_margin_loss(x, mg.tensor(3)).item() == pytest.approx(0.325)
 
 
+def test_a_power_of_0_has_the_slope_0_whatever_its_base():
+    values = [0.0, -0.0, 1e-40, NAN, math.inf, 2.0]
+    assert gradient(lambda x: x ** mg.zeros(6), values) == [0.0] * 6
+    assert gradient(lambda x: x ** mg.tensor([2.0, 0.0, 1.0, 0.0, 0.0, 3.0]), values) == [0.0, 0.0, 1.0, 0.0, 0.0, 12.0]
+    x, y = mg.tensor([2.0, 0.0], requires_grad=True), mg.zeros(2, requires_grad=True)
+    (slope,) = mg.grad((x**y).sum(), [x], create_graph=True)
+    assert mg.grad(slope.sum(), [y])[0].tolist() == [0.5, 0.0]  # the slope in the exponent of y * x**(y - 1), where it is a number
+
+
 # ------------------------------------------------------------------------------------------- shapes meet first
 
 

@@ -153,9 +153,10 @@ def test_the_angle_of_a_real_number():
         np.testing.assert_array_equal(mg.angle(x).numpy(), np.array([np.pi, 0, 0, 0, 0, np.pi, np.nan], dtype))
         assert mg.angle(x).dtype is dtype
     assert mg.angle(mg.tensor([-1, 2])).dtype is mg.float32
-    x = mg.tensor([-2.0, 1.0], requires_grad=True)
-    mg.angle(x).sum().backward()
-    assert x.grad.tolist() == [0, 0]
+    x = mg.tensor([-2.0, 1.0, float("nan")], requires_grad=True)
+    y = mg.angle(x)
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 0, 0] and y.grad_fn.name() == "AngleBackward0"
 
 
 @pytest.mark.parametrize("n", [-1, 0, 1.5])
