@@ -21,7 +21,7 @@ from minigrad.kernels.quiet import CONTEXT, quiet
 from minigrad.kernels.tiles import BLOCK
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import factor, tensors
-from minigrad.ops.precision import in_float32
+from minigrad.ops.precision import in_float32, promoted
 from minigrad.tree import unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
 
@@ -203,6 +203,7 @@ def div_trunc(input: Operand, other: Operand) -> Array:
     return quiet().run(lambda a, b: np.trunc(np.true_divide(a, b)), input, other)
 
 
+@promoted
 @in_float32
 def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``: ``torch.addcmul``. For integers ``value`` is cut to a whole number."""
@@ -211,6 +212,7 @@ def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float 
     return entitled(plus(input, product), "AddcmulBackward0")
 
 
+@promoted
 @in_float32
 def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``: ``torch.addcdiv``. Raises ``RuntimeError`` if both ``tensor1`` and ``tensor2`` are integers."""

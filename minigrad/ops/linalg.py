@@ -39,6 +39,7 @@ from minigrad.ops.equations import (
 from minigrad.ops.householder import householder_product
 from minigrad.ops.informed import cholesky_ex, inv_ex, lu_factor_ex, solve_ex
 from minigrad.ops.contractions import cross, multi_dot
+from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import sum
 from minigrad.ops.results import returned_by
@@ -524,6 +525,7 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         return alike(A, np.full(A.shape[:-2], math.inf, A.dtype))
 
 
+@in_float32
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """Scalar products of the vectors along ``dim``, of complex ones with ``x`` conjugated; the shapes broadcast: ``torch.linalg.vecdot``.
 

@@ -40,7 +40,7 @@ from minigrad.kernels.native import norm as fast
 from minigrad.ops.arguments import number, require_dtype
 from minigrad.ops.batching import behind
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
-from minigrad.ops.precision import in_float32
+from minigrad.ops.precision import in_float32, promoted
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import broadcast_to, pad, reshape, unfold
 from minigrad.tree import array_of
@@ -350,6 +350,7 @@ def rms_norm(input: Tensor, normalized_shape: Size, weight: Tensor | None = None
     return y if y.dtype == input.dtype else cast(y, dtype=input.dtype)
 
 
+@promoted
 @in_float32
 def _rms_norm(input: Any, over: tuple[int, ...], weight: Any, eps: float) -> Any:
     y = mul(input, rsqrt(mean(square(input), dim=over, keepdim=True) + eps))

@@ -31,7 +31,7 @@ from minigrad.kernels import products as kernels
 from minigrad.kernels.sums import add_reduce
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, require_dtype
-from minigrad.ops.precision import in_float32
+from minigrad.ops.precision import in_float32, promoted
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import matrix_transpose, reshape, unsqueeze
 from minigrad.types import Array, Tensor
@@ -188,6 +188,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: fl
 
 
 @known_as("AddrBackward0")
+@promoted
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``: ``torch.addr``."""

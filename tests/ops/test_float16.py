@@ -90,6 +90,26 @@ def test_layers_and_tables():
     expect(mg.index_add(half([60000.0]), 0, mg.tensor([0, 0]), half([60000.0, -60000.0])), [60000.0])
 
 
+def test_operands_of_two_dtypes_are_promoted_before_the_first_step():
+    x, wide = half([300.0, 400.0]), mg.zeros(2)
+    assert mg.addcmul(wide, x, x).tolist() == [90000.0, 160000.0]
+    assert mg.addcdiv(wide, x, half([2.0**-10])).tolist() == [307200.0, 409600.0]
+    assert mg.addr(wide, x, x).tolist() == [[90000.0, 120000.0], [120000.0, 160000.0]]
+    third = mg.tensor([1 / 3], dtype=mg.float32)
+    assert mg.addcmul(mg.zeros(1, dtype=mg.float64), third, third).item() == third.item() ** 2  # not rounded to float32
+    assert mg.addcmul(x, half([300.0]), mg.tensor(1.0)).dtype == mg.float16  # a tensor without dimensions does not decide
+    for weight in (mg.ones(2), mg.ones(2).double()):
+        y = x.clone().requires_grad_()
+        out = F.rms_norm(y, (2,), weight)
+        expect(out.detach(), [0.8486, 1.1313])
+        out[0].backward()
+        assert y.grad.dtype == mg.float16 and y.grad.isfinite().all() and (y.grad != 0).all()
+
+
+def test_scalar_products_along_a_dimension():
+    expect(mg.linalg.vecdot(half([300.0, 300.0]), half([300.0, -299.0])), [300.0])
+
+
 def test_gradients_are_rounded_once_too():
     x = mg.tensor(LARGE, dtype=mg.float16, requires_grad=True)
     (F.layer_norm(x, (4,)) * half([1.0, 2.0, 3.0, 4.0])).sum().backward()
