@@ -477,7 +477,7 @@ def normal(
     if np.any(np.less(memory_of(std), 0)):
         raise ValueError("normal: std must not be negative")
     if dtype is None and arrays:
-        dtype = np.result_type(*[x.dtype for x in arrays])
+        dtype = arrays[0].dtype  # that of the mean if it is a tensor, as in PyTorch
     shapes = [x.shape if isinstance(x, ARRAYS) else np.shape(x) for x in (mean, std)]
     try:
         shape = np.broadcast_shapes(*shapes)

@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, batched, cast, get_default_dtype, known_as, linear_in, op, public, shape_of, sum_to, views, wrap
 from minigrad.ops import elementwise as ew
-from minigrad.ops.arguments import along, either, positive_dim, require_dtype, sizes_of, whole
+from minigrad.ops.arguments import along, either, positive_dim, sizes_of, whole
 from minigrad.ops.index import getitem, setitem
 from minigrad.ops.shape import atleast_2d, cat, diagonal, meshgrid, movedim, ravel, split, stack, tensor_split
 from minigrad.tree import array_of
@@ -35,12 +35,13 @@ def block_diag(*tensors: Tensor) -> Tensor:
     if any(len(shape_of(t)) > 2 for t in tensors):
         raise ShapeError(f"block_diag: at most 2 dimensions are possible, not shapes {', '.join(str(shape_of(t)) for t in tensors)}")
     blocks: list[Any] = [atleast_2d(t) for t in tensors] or [wrap(np.zeros((1, 0), get_default_dtype()))]
-    dtype = np.result_type(*[b.dtype for b in blocks])
     width = sum(shape_of(b)[1] for b in blocks)
     rows, left = [], 0
     for b in blocks:
         height, w = shape_of(b)
-        before, behind = [np.zeros((height, n), dtype) for n in (left, width - left - w)]
+        before, behind = [
+            np.zeros((height, n), np.bool_) for n in (left, width - left - w)
+        ]  # of the least dtype, so that the blocks decide
         row: list[Any] = [before, b, behind]
         rows.append(cat(row, 1))
         left += w
@@ -149,7 +150,6 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 
 
 def _written(name: str, input: Any, src: Any, index: tuple) -> Any:
-    require_dtype(name, input, src=src)
     want = np.broadcast_to(0, shape_of(input))[index].shape
     if shape_of(src) != want:
         raise ShapeError(f"{name}: src has shape {shape_of(src)}, but the part of {shape_of(input)} that it replaces {want}")
@@ -195,7 +195,6 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     tensor([[1., 0.],
             [0., 1.]])
     """
-    require_dtype("diagonal_scatter", input, src=src)
     offset = whole("diagonal_scatter", "offset", offset)
     want = shape_of(diagonal(array_of(input), offset, dim1, dim2))
     if shape_of(src) != want:

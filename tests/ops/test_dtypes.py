@@ -259,3 +259,28 @@ def test_a_dtype_is_one_object():
                 mg.Tensor([1], dtype=given),
             )
             assert all(x.dtype is getattr(mg, name) and x.numpy().dtype is np.dtype(name) for x in made)
+
+
+def test_blocks_on_a_diagonal_promote_as_in_arithmetic():
+    assert mg.block_diag(mg.ones(1, 2), mg.ones(2, 1, dtype=mg.int64)).dtype == mg.float32
+    assert mg.block_diag(mg.ones(2, dtype=mg.bool), mg.ones(1, 1, dtype=mg.uint8)).dtype == mg.uint8
+    assert mg.block_diag(mg.ones(1, dtype=mg.bool)).dtype == mg.bool and mg.block_diag().dtype == mg.float32
+
+
+def test_what_is_written_into_a_part_is_converted():
+    """As by ``x[i] = v``."""
+    src = mg.tensor([1.5, -2.0, 0.0], dtype=mg.float64, requires_grad=True)
+    for written in (
+        mg.select_scatter(mg.zeros(3, 3), src, 0, 1), mg.slice_scatter(mg.zeros(3, 3), src[None], 0, 1, 2), mg.diagonal_scatter(mg.zeros(3, 3), src)
+    ):  # fmt: skip
+        assert written.dtype == mg.float32 and written.sum().item() == -0.5
+        src.grad = None
+        (written * 2).sum().backward()
+        assert src.grad.dtype == mg.float64 and src.grad.tolist() == [2, 2, 2]
+    assert mg.select_scatter(mg.zeros(2, dtype=mg.int64), mg.tensor(1.7), 0, 1).tolist() == [0, 1]
+
+
+def test_normal_numbers_have_the_dtype_of_the_mean():
+    half, double = mg.ones(3, dtype=mg.float16), mg.ones(3, dtype=mg.float64)
+    assert mg.normal(half, double).dtype == mg.float16 and mg.normal(double[0], half).dtype == mg.float64
+    assert mg.normal(0.0, double).dtype == mg.float64 and mg.normal(half, 1.0).dtype == mg.float16
