@@ -369,6 +369,8 @@ def _running(name: str, ufunc: np.ufunc, x: np.ndarray, dim: Any, dtype: Any) ->
     axis = positive_dim(name, dim, x.ndim)
     if not x.ndim:
         return _accumulate(name, ufunc.reduce, x, dtype)
+    if (x.dtype if dtype is None else dtype_of(name, dtype)) == F32:  # rounded once, not at each step, as PyTorch's
+        return quiet().run(lambda: ufunc.accumulate(x, axis=axis, dtype=np.float64).astype(F32))
     return _accumulate(name, ufunc.accumulate, x, dtype, axis=axis)
 
 

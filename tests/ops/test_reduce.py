@@ -73,6 +73,16 @@ def test_logsumexp_of_masked_row():
     assert mg.tensor([inf, 0.0]).logsumexp(0).item() == inf
 
 
+def test_running_results_of_float32_are_rounded_once():
+    """What a hundred thousand roundings would leave of them has 3 digits."""
+    n = 100_000
+    np.testing.assert_allclose(mg.logcumsumexp(mg.zeros(n), 0)[-1].item(), math.log(n), rtol=1e-6)
+    x = np.float32(1 + 1e-4)
+    np.testing.assert_allclose(mg.cumprod(mg.full((n,), float(x)), 0)[-1].item(), float(x) ** n, rtol=1e-6)
+    assert mg.cumprod(mg.tensor([1e30, 1e30, 1e-30]), 0).tolist() == pytest.approx([1e30, math.inf, 1e30])
+    assert mg.cumsum(mg.full((n,), 0.1).double(), 0, dtype=mg.float32).dtype == mg.float32
+
+
 def test_logcumsumexp_is_stable():
     x = np.array([-inf, 1000, -1000, 999, 1001])
     expected = [-inf, 1000, 1000, 1000 + math.log1p(math.exp(-1)), 1001 + math.log1p(math.exp(-1) + math.exp(-2))]
