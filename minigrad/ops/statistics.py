@@ -193,6 +193,8 @@ def cov(input: Tensor, *, correction: float = 1, fweights: Tensor | None = None,
     for what, given, kinds in (("fweights", fweights, "iub"), ("aweights", aweights, "f")):
         if given is None:
             continue
+        if not shape_of(given) and count == 1:
+            given = reshape(given, (1,))
         if shape_of(given) != (count,) or given.dtype.kind not in kinds:
             raise ShapeError(
                 f"cov: {what} must be {'integers' if kinds == 'iub' else 'floating'} of shape ({count},), not {given.dtype.name} {shape_of(given)}"

@@ -205,6 +205,15 @@ def test_third_order():
     assert gradcheck(lambda x: mg.as_strided(x, (3, 2), (1, 2)) ** 3, x, order=3)
 
 
+def test_the_weight_of_one_observation_may_have_no_dimension():
+    x = mg.tensor(2.0)
+    assert (
+        mg.cov(x, correction=0, fweights=mg.tensor(7), aweights=mg.tensor(0.5)).item()
+        == mg.cov(x[None], fweights=mg.tensor(7)).item()
+        == 0.0
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
