@@ -82,6 +82,13 @@ def number(name: str, what: str, value: Any, rule: str | None = None) -> Any:
     return value
 
 
+def flag(name: str, what: str, value: Any) -> bool:
+    """``value``, True or False. Raises ``TypeError`` for anything else: a number in its place was meant for another argument."""
+    if value is not True and value is not False and not isinstance(value, np.bool_):
+        raise TypeError(f"{name}: {what} must be True or False, but is {shown(value)}")
+    return bool(value)
+
+
 def numbers(name: str, what: str, values: Any) -> np.ndarray:
     """``values`` as an array of float64. Raises ``TypeError`` for what is no number, or no array or list of numbers."""
     array = np.asarray(values)

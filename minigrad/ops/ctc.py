@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, public, shape_of
 from minigrad.ops import elementwise as ew
+from minigrad.ops.arguments import flag
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.gathering import gather
 from minigrad.ops.index import getitem
@@ -140,7 +141,7 @@ def ctc_loss(
     sequence = np.arange(n)[:, None]
     last = 2 * lengths[:, None] + np.array([1, 2])  # the last label, or the blank after it
     losses = logsumexp(getitem(stack(alphas), index=(ends[:, None], sequence, last)), dim=-1) * -1.0
-    if zero_infinity:
+    if flag(_NAME, "zero_infinity", zero_infinity):
         losses = ew.where(np.isinf(array_of(losses)), 0.0, losses)
     if reduction == "mean":
         losses = losses / np.maximum(lengths, 1).astype(dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, batched, cast, each_sample, known_as, lifted, no_grad, op, public, unnamed
-from minigrad.ops.arguments import number, positive_dim
+from minigrad.ops.arguments import flag, number, positive_dim
 from minigrad.ops.batching import matrices
 from minigrad.ops.elementwise import clamp, eq, where
 from minigrad.ops.gathering import index_select
@@ -60,7 +60,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 @in_float32
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension: ``torch.nn.functional.pairwise_distance``."""
-    return norm(x1 - x2 + eps, p, -1, keepdim=keepdim)
+    return norm(x1 - x2 + eps, p, -1, keepdim=flag("pairwise_distance", "keepdim", keepdim))
 
 
 @known_as("PdistBackward0")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, TensorBase, batched, known_as, linear_in, moved, no_grad, op, public
-from minigrad.ops.arguments import number, whole
+from minigrad.ops.arguments import flag, number, whole
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.elementwise import where
 from minigrad.ops.index import getitem, plain_index, put_add
@@ -89,6 +89,8 @@ def embedding(
             [2., 3.]])
     """
     number("embedding", "norm_type", norm_type, "not 0")
+    for what, value in (("scale_grad_by_freq", scale_grad_by_freq), ("sparse", sparse)):
+        flag("embedding", what, value)
     if max_norm is not None:
         weight = _renormed("embedding", weight, array_of(input), max_norm, norm_type)
     return _embedding(input, weight, padding_idx=padding_idx, scale_grad_by_freq=scale_grad_by_freq)
@@ -152,6 +154,8 @@ def embedding_bag(
     index = array_of(input)
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"{name}: mode must be 'sum', 'mean' or 'max', not {mode!r}")
+    for what, value in (("scale_grad_by_freq", scale_grad_by_freq), ("sparse", sparse)):
+        flag(name, what, value)
     if mode == "max" and (scale_grad_by_freq or sparse):
         raise ValueError(f"{name}: scale_grad_by_freq and sparse do not go with mode='max'")
     if per_sample_weights is not None:

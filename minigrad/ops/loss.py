@@ -38,7 +38,7 @@ from minigrad.kernels.quiet import quiet
 from minigrad.kernels.sums import add_reduce
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
-from minigrad.ops.arguments import number, whole
+from minigrad.ops.arguments import flag, number, whole
 from minigrad.ops.batching import merged, split
 from minigrad.ops.index import getitem
 from minigrad.ops.precision import in_float32
@@ -672,7 +672,7 @@ def kl_div(
     require_broadcast("kl_div", input=input, target=target)
     if input.dtype.kind != "f":
         raise RuntimeError(f"kl_div: the input must be floating, not {input.dtype.name}")
-    losses = ew.exp(target) * (target - input) if log_target else ew.xlogy(target, target) - target * input
+    losses = ew.exp(target) * (target - input) if flag("kl_div", "log_target", log_target) else ew.xlogy(target, target) - target * input
     loss = reduced(losses, reduction)
     return ew.div(loss, input.shape[0] if input.shape else 1) if batchmean else loss
 
@@ -744,8 +744,8 @@ def poisson_nll_loss(
     """
     reduction = reduction_of("poisson_nll_loss", reduction, size_average, reduce)
     number("poisson_nll_loss", "eps", eps)
-    losses = ew.exp(input) - input * target if log_input else input - ew.log(input + eps) * target
-    if full:
+    losses = ew.exp(input) - input * target if flag("poisson_nll_loss", "log_input", log_input) else input - ew.log(input + eps) * target
+    if flag("poisson_nll_loss", "full", full):
         large = ew.maximum(target, 1.0)
         stirling = large * ew.log(large) - large + ew.log(large * (2.0 * math.pi)) * 0.5
         losses = losses + ew.where(target > 1, stirling, 0.0)

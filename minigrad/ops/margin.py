@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError, known_as, public
 from minigrad.ops.activation import logsigmoid
+from minigrad.ops.arguments import flag
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.distance import pairwise_distance
 from minigrad.ops.elementwise import clamp, eq, logaddexp, minimum, ne, sqrt, square, where
@@ -147,7 +148,7 @@ def triplet_margin_with_distance_loss(
     _check_dims("triplet_margin_loss", anchor=anchor, positive=positive, negative=negative)
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
-    if swap:
+    if flag("triplet_margin_with_distance_loss", "swap", swap):
         far = minimum(far, distance(positive, negative))
     return reduced(clamp(near - far + margin, min=0.0), reduction)
 

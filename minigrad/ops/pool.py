@@ -23,7 +23,7 @@ from minigrad.kernels.native import pool as fast
 from minigrad.kernels.windows import Axes, adaptive, sliding
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import number
+from minigrad.ops.arguments import flag, number, whole
 from minigrad.ops.batching import folded, leading, sample_by_sample
 from minigrad.ops.precision import in_float32
 from minigrad.ops.window_sizes import as_batch, by, fitted, per_axis
@@ -580,12 +580,13 @@ def _fractional_windows(name, dims, input, kernel_size, output_size, output_rati
 def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     x, single = _images(name, input, dims, pixels=False)
     axes = _axes(name, input.shape, dims, kernel_size, stride, padding, 1, ceil_mode)
+    padded = flag(name, "count_include_pad", count_include_pad)
     if divisor_override is None:
-        divisor = _counts(axes, per_axis(name, "padding", padding, dims, 0) if count_include_pad else None)
+        divisor = _counts(axes, per_axis(name, "padding", padding, dims, 0) if padded else None)
     elif divisor_override == 0:
         raise ValueError(f"{name}: divisor_override must not be 0")
     else:
-        divisor = divisor_override
+        divisor = whole(name, "divisor_override", divisor_override)
     y = avg_pool(x, axes=axes, divisor=divisor)
     return y[0] if single else y
 
@@ -655,7 +656,9 @@ def _check_pixels(name, shape, dims):
 def _axes(name, shape, dims, kernel_size, stride, padding, dilation, ceil_mode) -> Axes:
     kernel, dilation = per_axis(name, "kernel_size", kernel_size, dims), per_axis(name, "dilation", dilation, dims)
     stride = kernel if stride is None or stride == () or stride == [] else per_axis(name, "stride", stride, dims)
-    return _laid(name, tuple(shape), kernel, stride, per_axis(name, "padding", padding, dims, 0), dilation, bool(ceil_mode))
+    return _laid(
+        name, tuple(shape), kernel, stride, per_axis(name, "padding", padding, dims, 0), dilation, flag(name, "ceil_mode", ceil_mode)
+    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -111,6 +111,7 @@ def test_impossible_classes_and_huge_logits():
         ({"targets": [[1.0, 2.0], [1.0, 1.0]]}, RuntimeError, "targets must be integers, not float64"),
         ({"blank": 3}, IndexError, "blank 3 is outside the 3 classes"),
         ({"reduction": "average"}, ValueError, "reduction must be"),
+        ({"zero_infinity": 1}, TypeError, "zero_infinity must be True or False, but is 1"),
     ],
 )
 def test_errors(changed, error, message):

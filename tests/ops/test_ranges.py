@@ -21,6 +21,7 @@ from minigrad.testing import strategies as st
 NUMBER = ["1", {}]
 WHOLE = [*NUMBER, 1.5, math.nan]
 WORDS = ["no such", 1.5]
+FLAG = ["no such", 1.5, 2, None]
 
 
 def at_least(n):
@@ -47,6 +48,9 @@ WRONG = {
     "upscale_factor": at_least(1), "downscale_factor": at_least(1), "size": at_least(0), "local_response_norm.size": at_least(1),
     "output_size": at_least(0), "repeat_interleave.output_size": [*WHOLE, 100],
     **{key: ["1", {}, 1.5, 0, -1] for key in ["kernel_size", "stride", "dilation"]}, "padding": [{}, 1.5, -1], "output_padding": ["1", {}, 1.5, -1],
+    # flags
+    **dict.fromkeys(["ceil_mode", "count_include_pad", "scale_grad_by_freq", "sparse", "swap", "log_target", "log_input"], FLAG),
+    **{f"{name}.keepdim": FLAG for name in ["pairwise_distance"]}, "poisson_nll_loss.full": FLAG, "divisor_override": [*WHOLE, 0],
     # words
     **dict.fromkeys(["reduction", "mode", "padding_mode", "approximate", "indexing", "rounding_mode"], WORDS), "scatter.reduce": WORDS,
 }  # fmt: skip
