@@ -31,7 +31,7 @@ from minigrad.ops.batching import sample_by_sample, matrices
 from minigrad.ops import elementwise as ew
 from minigrad.ops import reduce
 from minigrad.ops.complex_pair import ComplexPair, adjoint, conj, numbers, real
-from minigrad.ops.arguments import number, positive_dims, whole
+from minigrad.ops.arguments import flag, number, positive_dims, whole
 from minigrad.ops.equations import (
     alike, cholesky, det, inv, lu, lu_factor, lu_solve, matrix_power, require_matrices, require_square, slogdet, solve, solve_triangular,
     tensorinv, tensorsolve,
@@ -570,6 +570,7 @@ def matrix_norm(x: Tensor, ord: Any = "fro", dim: Dims = (-2, -1), keepdim: bool
         keepdim: keep these dimensions with size 1.
         dtype: convert the matrices first.
     """
+    flag("matrix_norm", "keepdim", keepdim)
     x = x if dtype is None else cast(x, dtype=dtype_of("matrix_norm", dtype))
     if x.dtype.kind not in "fc":
         raise RuntimeError(f"matrix_norm: the matrices must be floating, not {x.dtype.name}; convert them, as in x.float()")

@@ -39,7 +39,7 @@ from minigrad.kernels.threads import one_blas_thread
 from minigrad.ops import elementwise as ew
 from minigrad.ops import index
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import along, positive_dim, positive_dims, whole
+from minigrad.ops.arguments import along, flag, positive_dim, positive_dims, whole
 from minigrad.ops.batching import along_dim, positions, reduced
 from minigrad.ops.precision import in_float32
 from minigrad.ops.results import MinMax, ValuesIndices, returned_by
@@ -52,8 +52,9 @@ I64 = np.dtype(np.int64)
 # ------------------------------------------------------------------------------------------- arguments: dims
 
 
-def _axes(name: str, shape: tuple[int, ...], dim: Any) -> tuple[int, ...] | None:
-    """The axes that ``dim`` names, counted from the front; None for all of them."""
+def _axes(name: str, shape: tuple[int, ...], dim: Any, keepdim: Any = False) -> tuple[int, ...] | None:
+    """The axes that ``dim`` names, counted from the front; None for all of them. ``x.sum(0, 2)`` would take a second dim for ``keepdim``."""
+    flag(name, "keepdim", keepdim)
     if dim is None:
         return None
     axes = positive_dims(name, dim, len(shape)) if isinstance(dim, (tuple, list)) else (positive_dim(name, dim, len(shape)),)
@@ -124,7 +125,7 @@ def sum(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = No
     (tensor(10.), tensor([4., 6.]), tensor([[3.],
             [7.]]))
     """
-    return _accumulate("sum", add_reduce, input, dtype, axis=_axes("sum", input.shape, dim), keepdims=keepdim)
+    return _accumulate("sum", add_reduce, input, dtype, axis=_axes("sum", input.shape, dim, keepdim), keepdims=keepdim)
 
 
 def _mean_x(g, input_shape, dim, keepdim):
@@ -147,7 +148,7 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
     """
     dtype = input.dtype if dtype is None else dtype_of("mean", dtype)
     _require_floating("mean", dtype)
-    axes = _axes("mean", input.shape, dim)
+    axes = _axes("mean", input.shape, dim, keepdim)
     count = _count(input.shape, axes)
     total = add_reduce(input, axes, keepdim, F32 if dtype == F16 else dtype)
     return (total / (count or math.nan)).astype(dtype, copy=False)
@@ -183,7 +184,7 @@ def _var_x(g, x, dim, correction, keepdim):
 
 def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: Any) -> np.ndarray:
     _require_floating(name, x.dtype)
-    axes = _axes(name, x.shape, dim)
+    axes = _axes(name, x.shape, dim, keepdim)
     count = _count(x.shape, axes)
     wide = x.astype(F32) if x.dtype == F16 else x
     with np.errstate(over="ignore", invalid="ignore"):  # infinities give inf or NaN, which is correct
@@ -222,7 +223,7 @@ def _spread_arguments(name: str, dim: Any, unbiased: Any, keepdim: bool, correct
     if unbiased is not None and correction is not None:
         raise TypeError(f"{name}: correction and unbiased say the same thing; pass one of them")
     if correction is None:
-        correction = 1 if unbiased is None else int(unbiased)
+        correction = 1 if unbiased is None else int(flag(name, "unbiased", unbiased))
     return dim, correction, keepdim
 
 
@@ -315,7 +316,7 @@ def prod(input: Array, dim: Dims = None, keepdim: bool = False, dtype: DType = N
     >>> x.grad
     tensor([0., 6., 0.])
     """
-    axes = None if dim is None else _axes("prod", input.shape, operator.index(dim))  # type: ignore[arg-type]
+    axes = _axes("prod", input.shape, dim if dim is None else operator.index(dim), keepdim)  # type: ignore[arg-type]
     return _accumulate("prod", np.multiply.reduce, input, dtype, axis=axes, keepdims=keepdim), not np.all(input)
 
 
@@ -471,7 +472,7 @@ def amax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     >>> x.grad
     tensor([0.0000, 0.5000, 0.5000])
     """
-    axes = _axes("amax", input.shape, dim)
+    axes = _axes("amax", input.shape, dim, keepdim)
     _require_elements("amax", input.shape, axes)
     return np.maximum.reduce(input, axis=axes, keepdims=keepdim)
 
@@ -480,7 +481,7 @@ def amax(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
 @op(input=_shared)
 def amin(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Smallest element: ``torch.amin``. As :func:`amax`."""
-    axes = _axes("amin", input.shape, dim)
+    axes = _axes("amin", input.shape, dim, keepdim)
     _require_elements("amin", input.shape, axes)
     return np.minimum.reduce(input, axis=axes, keepdims=keepdim)
 
@@ -492,6 +493,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 
 
 def _position(name: str, function: Callable, x: np.ndarray, dim: Any, keepdim: bool) -> np.ndarray:
+    flag(name, "keepdim", keepdim)
     axis = None if dim is None else positive_dim(name, dim, x.ndim)
     _require_elements(name, x.shape, None if axis is None or not x.ndim else (axis,))
     return np.asarray(function(x, axis=axis if x.ndim else None, keepdims=keepdim), I64)
@@ -630,7 +632,7 @@ def logsumexp(input: Array, dim: Dims, keepdim: Any = False) -> Array:
     >>> mg.logsumexp(mg.tensor([500.0, 500.0]), dim=0)
     tensor(500.6931)
     """
-    axes = _axes("logsumexp", input.shape, dim)
+    axes = _axes("logsumexp", input.shape, dim, keepdim)
     input = ew.real(input)
     if not _count(input.shape, axes):
         return np.add.reduce(input, axis=axes, keepdims=keepdim) - math.inf
@@ -670,7 +672,7 @@ def _norm_x(g, x, out, p, dim, keepdim):
 @op(x=_norm_x)
 def _norm(x: Array, p: Any, dim: Any, keepdim: Any) -> Array:
     _require_floating("norm", x.dtype)
-    axes = _axes("norm", x.shape, dim)
+    axes = _axes("norm", x.shape, dim, keepdim)
     if p < 0 or math.isinf(p):
         _require_elements(f"norm with p={p}", x.shape, axes)
     if p == 2 and axes is None and not keepdim and x.dtype.kind == "f" and x.dtype != F16:
@@ -737,14 +739,14 @@ def _answer(found: Any, input: np.ndarray) -> Any:
 @op(input=None)
 def any(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Whether any element is nonzero: ``torch.any``. bool, but uint8 for uint8, as in PyTorch, whose first masks were that."""
-    return _answer(np.logical_or.reduce(input, axis=_axes("any", input.shape, dim), keepdims=keepdim), input)
+    return _answer(np.logical_or.reduce(input, axis=_axes("any", input.shape, dim, keepdim), keepdims=keepdim), input)
 
 
 @batched(reduced)
 @op(input=None)
 def all(input: Array, dim: Dims = None, keepdim: Any = False) -> Array:
     """Whether all elements are nonzero: ``torch.all``. bool, but uint8 for uint8; True if there are no elements."""
-    return _answer(np.logical_and.reduce(input, axis=_axes("all", input.shape, dim), keepdims=keepdim), input)
+    return _answer(np.logical_and.reduce(input, axis=_axes("all", input.shape, dim, keepdim), keepdims=keepdim), input)
 
 
 # ----------------------------------------------------------------------------------------------- sorting, counting
@@ -810,7 +812,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
         raise ShapeError(f"kthvalue: k={k} is not in 1..{size}, the size of dimension {axis} of shape {tuple(input.shape)}")
     indices = argsort(input, dim)
     if input.shape:
-        indices = narrow(indices, axis, k - 1, 1) if keepdim else select(indices, axis, k - 1)
+        indices = narrow(indices, axis, k - 1, 1) if flag("kthvalue", "keepdim", keepdim) else select(indices, axis, k - 1)
     return _picked("kthvalue", input, indices, dim)
 
 
@@ -819,6 +821,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
 def _median_place(x: Array, dim: Any, keepdim: Any, skip: bool = False) -> Array:
     """The index of the median along ``dim``; ``skip``: of the elements that are not NaN."""
     name = "nanmedian" if skip else "median"
+    flag(name, "keepdim", keepdim)
     axis = positive_dim(name, dim, x.ndim)
     if not x.ndim:
         return np.zeros((), I64)
@@ -848,6 +851,11 @@ def _median(x: Array, skip: bool = False) -> Array:
     return flat[_median_place(flat, 0, False, skip)] if flat.size else np.asarray(math.nan, x.dtype)
 
 
+def _without_dim(name: str, keepdim: Any) -> None:
+    if flag(name, "keepdim", keepdim):
+        raise TypeError(f"{name}: keepdim=True goes with a dim; without one the median of all elements has no dimensions")
+
+
 @known_as("MedianBackward1", several=True)
 @called_as(like.median)
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -860,7 +868,10 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> mg.median(mg.tensor([4.0, 1.0, 3.0, 2.0]))
     tensor(2.)
     """
-    return _median(input) if dim is None else _picked("median", input, _median_place(input, dim, keepdim), dim)
+    if dim is None:
+        _without_dim("median", keepdim)
+        return _median(input)
+    return _picked("median", input, _median_place(input, dim, keepdim), dim)
 
 
 @called_as(like.median)
@@ -871,13 +882,17 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> mg.nanmedian(mg.tensor([4.0, float("nan"), 1.0, 2.0]))
     tensor(2.)
     """
-    return _median(input, True) if dim is None else _picked("nanmedian", input, _median_place(input, dim, keepdim, True), dim)
+    if dim is None:
+        _without_dim("nanmedian", keepdim)
+        return _median(input, True)
+    return _picked("nanmedian", input, _median_place(input, dim, keepdim, True), dim)
 
 
 @batched(positions)
 @op(x=None)
 def _mode_place(x: Array, dim: int, keepdim: bool) -> Array:
     axis = positive_dim("mode", dim, x.ndim)
+    flag("mode", "keepdim", keepdim)
     if not x.ndim:
         return np.zeros((), I64)
     _require_elements("mode", x.shape, (axis,))

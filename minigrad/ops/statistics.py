@@ -11,7 +11,7 @@ import numpy as np
 from minigrad.engine import F64, ShapeError, batched, cast, get_default_dtype, is_array, known_as, op, public, repeated, shape_of, wrap
 from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import along, number, positive_dim, positive_dims, require_dtype, whole
+from minigrad.ops.arguments import along, flag, number, positive_dim, positive_dims, require_dtype, whole
 from minigrad.ops.complex_pair import adjoint, complex, real
 from minigrad.ops.gathering import index_add, take_along_dim
 from minigrad.ops.precision import in_float32
@@ -277,7 +277,7 @@ def _quantile(name: str, input: Any, q: Any, dim: Any, keepdim: bool, interpolat
         low, high = (take_along_dim(line, p.astype(np.int64), -1) for p in (below, above))
         found = ew.lerp(low, high, weight)
     found = movedim(found, -1, 0)
-    if keepdim:
+    if flag(name, "keepdim", keepdim):
         ones = (1,) * len(shape) if axis is None else tuple([1 if i == axis else s for i, s in enumerate(shape)])
         found = reshape(found, (shape_of(found)[0], *ones))
     return found if shape_of(q) else select(found, 0, 0)

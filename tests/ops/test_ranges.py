@@ -50,7 +50,7 @@ WRONG = {
     **{key: ["1", {}, 1.5, 0, -1] for key in ["kernel_size", "stride", "dilation"]}, "padding": [{}, 1.5, -1], "output_padding": ["1", {}, 1.5, -1],
     # flags
     **dict.fromkeys(["ceil_mode", "count_include_pad", "scale_grad_by_freq", "sparse", "swap", "log_target", "log_input"], FLAG),
-    **{f"{name}.keepdim": FLAG for name in ["pairwise_distance"]}, "poisson_nll_loss.full": FLAG, "divisor_override": [*WHOLE, 0],
+    "keepdim": FLAG, "unbiased": ["no such", 1.5, 2], "poisson_nll_loss.full": FLAG, "divisor_override": [*WHOLE, 0],
     # words
     **dict.fromkeys(["reduction", "mode", "padding_mode", "approximate", "indexing", "rounding_mode"], WORDS), "scatter.reduce": WORDS,
 }  # fmt: skip

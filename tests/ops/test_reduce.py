@@ -346,3 +346,16 @@ def test_topk_is_contiguous(size):
     """``indices.view(-1)`` is what routers do next."""
     values, indices = mg.topk(mg.randn(3, size), 2)
     assert values.view(-1).shape == indices.view(-1).shape == (6,)
+
+
+def test_a_second_dim_is_not_taken_for_keepdim():
+    """``x.sum(0, 2)`` gave the sum over dim 0 alone."""
+    x = mg.ones(2, 3, 4)
+    for name in ("sum", "mean", "amax", "all", "argmax", "median", "max", "logsumexp", "nansum", "mode"):
+        with pytest.raises(TypeError, match="keepdim must be True or False, but is 2"):
+            getattr(x, name)(0, 2)
+    with pytest.raises(TypeError, match=r"^var: unbiased must be True or False, but is 2"):
+        x.var(0, 2)
+    for name in ("median", "nanmedian"):
+        with pytest.raises(TypeError, match=f"^{name}: keepdim=True goes with a dim"):
+            getattr(x, name)(keepdim=True)
