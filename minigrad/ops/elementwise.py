@@ -146,7 +146,7 @@ def remainder(input: Operand, other: Operand) -> Array:
 
 
 @elementwise
-@op(input=lambda g: g, other=lambda g, input, other: -g * trunc(input / other))
+@op(input=lambda g: g, other=lambda g, input, other: -g * div_trunc(input, other))
 def fmod(input: Operand, other: Operand) -> Array:
     """The remainder with the sign of ``input``: ``torch.fmod``. It is a - b * trunc(a / b).
 

@@ -130,6 +130,14 @@ def test_a_power_of_0_has_the_slope_0_whatever_its_base():
     assert mg.grad(slope.sum(), [y])[0].tolist() == [0.5, 0.0]  # the slope in the exponent of y * x**(y - 1), where it is a number
 
 
+@pytest.mark.parametrize("function", [mg.fmod, mg.remainder])
+def test_the_slope_of_a_remainder_is_constant_where_the_divisor_is_0_too(function):
+    x, y = mg.tensor([1.0, -7.0], requires_grad=True), mg.tensor([0.0, 2.0], requires_grad=True)
+    _, slope = mg.grad(function(x, y).sum(), [x, y], create_graph=True)
+    assert slope.tolist() == [-math.inf, 3.0 if function is mg.fmod else 4.0]
+    assert [g.tolist() for g in mg.grad(slope.sum(), [x, y])] == [[0.0, 0.0], [0.0, 0.0]]
+
+
 # ------------------------------------------------------------------------------------------- shapes meet first
 
 
