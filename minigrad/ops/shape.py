@@ -352,9 +352,9 @@ def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     return fitting.broadcast_to(input, shape=target)
 
 
-def broadcast_to(input: Tensor, size: Size) -> Tensor:
-    """:func:`expand` under numpy's name: ``torch.broadcast_to``."""
-    return expand(input, size=size)
+def broadcast_to(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
+    """:func:`expand` under numpy's name: ``torch.broadcast_to``. The sizes come one by one or as one sequence."""
+    return expand(input, *sizes, size=size)
 
 
 def expand_as(x: Tensor, other: Tensor) -> Tensor:

@@ -159,3 +159,9 @@ def test_old_names_of_torch():
 def test_what_is_refused(act, kind, message):
     with pytest.raises(kind, match=message):
         act()
+
+
+def test_broadcast_to_takes_sizes_as_expand_does():
+    x = mg.ones(3, 1)
+    for y in (x.broadcast_to(3, 4), x.broadcast_to((3, 4)), x.broadcast_to(size=(3, 4)), mg.broadcast_to(x, (-1, 4))):
+        assert y.shape == (3, 4)
