@@ -667,6 +667,13 @@ class Module:
         new.__dict__.update({names: dict(self.__dict__[names]) for names in _INTERNAL})
         return new
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the attributes that ``copy.deepcopy`` or ``pickle`` kept; a subclass extends it, to set what older pickles lack.
+
+        Python would do the same without it, but first ask ``__getattr__`` for it: that of a wrapper asks a module which is not there yet.
+        """
+        self.__dict__.update(state)
+
     # --------------------------------------------------------------------------------------------- traversal
 
     @property

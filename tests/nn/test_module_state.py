@@ -152,6 +152,32 @@ def test_deepcopy_and_pickle(clone):
     assert not np.array_equal(net.head.weight.numpy(force=True), other.head.weight.numpy(force=True))
 
 
+class Wrapped(nn.Module):
+    """What it does not have, it asks the module inside for: how scripts wrap a model. ``older`` is what its first pickles lack."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.inner, name)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.__dict__.setdefault("older", 3)
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_wrapper_that_asks_its_inner_module_is_copied(clone):
+    wrapped = Wrapped(nn.Linear(2, 3))
+    other = clone(wrapped)
+    assert (other.in_features, other.older) == (2, 3) and other.inner is not wrapped.inner
+    assert (other.inner.weight == wrapped.inner.weight).all() and not hasattr(other, "elsewhere")
+
+
 def print_shape(module, args, out):
     assert out.shape == (1, 2)
 
