@@ -117,6 +117,10 @@ class RNNCell(_Cell):
         a, b = self._sums(input, self._hidden(input, hx, "hx"))
         return F.tanh(a + b) if self.nonlinearity == "tanh" else F.relu(a + b)
 
+    def extra_repr(self) -> str:
+        """The settings."""
+        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
+
 
 class LSTMCell(_Cell):
     """Long short-term memory with gates i, f, g, o: ``torch.nn.LSTMCell``. Returns (h', c').

@@ -935,6 +935,14 @@ def test_cell(name, options, bias, batch):
         close(p.grad, q.grad, name)
 
 
+@as_in_2_13
+@pytest.mark.parametrize(
+    ("name", "options"), [("RNNCell", {"nonlinearity": "relu", "bias": False}), ("RNNCell", {}), ("GRUCell", {"bias": False})]
+)
+def test_cell_prints_as_pytorchs(name, options):
+    assert repr(getattr(nn, name)(4, 5, **options)) == repr(getattr(torch.nn, name)(4, 5, **options))
+
+
 @pytest.mark.parametrize("name", ["RNNCell", "LSTMCell", "GRUCell"])
 def test_cell_shapes(name):
     cell = getattr(nn, name)(4, 5)
