@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
@@ -358,6 +358,10 @@ class _Members(MutableMapping[str, M]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def keys(self) -> KeysView[str]:
+        """The names, as those of a dict: scripts print them, to see what there is. A mapping's own would print the members too."""
+        return dict.fromkeys(self._names, None).keys()
 
     def __repr__(self) -> str:
         return repr(dict(self))

@@ -401,6 +401,7 @@ def test_the_members_of_one_kind_can_be_written():
     assert isinstance(model[1], nn.Identity) and list(model.state_dict()) == ["0.weight", "0.bias"]
     del model._modules["2"]
     assert len(model) == 2 and "2" not in model._modules and repr(model._buffers) == "{}"
+    assert repr(model._modules.keys()) == "dict_keys(['0', '1'])" and model[0]._parameters.keys() == {"weight", "bias"}
     weight = model[0]._parameters.pop("weight")
     assert isinstance(weight, nn.Parameter) and not hasattr(model[0], "weight")
     model[0].weight = weight * 2  # as a pre-hook of a normed weight does
