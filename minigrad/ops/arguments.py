@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.engine import ShapeError, Shell, TensorBase
+from minigrad.engine import ShapeError, Shell, TensorBase, warn
+
+F = TypeVar("F", bound=Callable)
 
 
 def sizes_of(args: Any) -> tuple[int, ...]:
@@ -205,6 +209,40 @@ def factor(name: str, what: str, value: Any, *operands: Any, cut: bool = False) 
     if not cut and (kind == "f" or (kind == "b" and kinds != {"b"})):
         raise RuntimeError(f"{name}: {what} must be a whole number where the operands are, not {value!r}")
     return bool(value) if kinds == {"b"} else int(value)
+
+
+def factors_between(function: F) -> F:
+    """Decorator: the keyword-only numbers of ``function`` may also stand between its tensors, where they stood until PyTorch 1.5.
+
+    Old optimisers are written so, ``p.data.add_(-lr, p.grad)``, and PyTorch still takes it, with a warning: ``add(x, alpha, y)``,
+    ``addcdiv(x, value, y, z)``, ``addmm(beta, x, alpha, a, b)`` and, as a method, ``x.addmm(beta, alpha, a, b)``.
+
+    >>> import warnings
+    >>> import minigrad as mg
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     mg.ones(2).add(-0.5, mg.ones(2))
+    tensor([0.5000, 0.5000])
+    """
+    parameters = inspect.signature(function).parameters.values()
+    factors = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    positional = len(parameters) - len(factors)
+    first = 0 if len(factors) > 1 else 1  # only beta stands before all tensors
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > positional:  # an error, unless the numbers that are too many are factors
+            left, named = list(args), {}
+            for name in factors:
+                at = next((i for i in range(first, len(left)) if isinstance(left[i], (int, float))), None)
+                if at is not None and len(left) > positional:
+                    named[name] = left.pop(at)
+            if len(left) == positional and named.keys().isdisjoint(kwargs):
+                given = ", ".join(f"{name}={value}" for name, value in named.items())
+                warn(f"{function.__name__}: a factor before the tensor that it multiplies is deprecated, give {given}")
+                return function(*left, **named, **kwargs)
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]  # it is called as the function is
 
 
 def _kind(value: Any) -> str:

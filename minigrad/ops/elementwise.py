@@ -20,7 +20,7 @@ from minigrad.kernels.native import maps as fast
 from minigrad.kernels.quiet import CONTEXT, quiet
 from minigrad.kernels.tiles import BLOCK
 from minigrad.ops import signatures as like
-from minigrad.ops.arguments import factor, tensors
+from minigrad.ops.arguments import factor, factors_between, tensors
 from minigrad.ops.precision import in_float32, promoted
 from minigrad.tree import unwrapped
 from minigrad.types import Array, Operand, Tensor, called_as
@@ -160,6 +160,7 @@ def fmod(input: Operand, other: Operand) -> Array:
     return quiet().run(np.fmod, input, other)
 
 
+@factors_between
 def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """``input + alpha * other``: ``torch.add``. Raises ``RuntimeError`` for integers with an ``alpha`` that is not whole.
 
@@ -170,6 +171,7 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     return plus(input, other if alpha == 1 else mul(other, factor("add", "alpha", alpha, input, other)))
 
 
+@factors_between
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """``input - alpha * other``: ``torch.sub``. Raises as :func:`add`."""
     return minus(input, other if alpha == 1 else mul(other, factor("sub", "alpha", alpha, input, other)))
@@ -203,6 +205,7 @@ def div_trunc(input: Operand, other: Operand) -> Array:
     return quiet().run(lambda a, b: np.trunc(np.true_divide(a, b)), input, other)
 
 
+@factors_between
 @promoted
 @in_float32
 def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
@@ -212,6 +215,7 @@ def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float 
     return entitled(plus(input, product), "AddcmulBackward0")
 
 
+@factors_between
 @promoted
 @in_float32
 def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:

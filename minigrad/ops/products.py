@@ -30,7 +30,7 @@ from minigrad.engine import (
 from minigrad.kernels import products as kernels
 from minigrad.kernels.sums import add_reduce
 from minigrad.ops import elementwise as ew
-from minigrad.ops.arguments import factor, require_dtype
+from minigrad.ops.arguments import factor, factors_between, require_dtype
 from minigrad.ops.precision import in_float32, promoted
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import matrix_transpose, reshape, unsqueeze
@@ -174,6 +174,7 @@ def _plus_product(name: str, input: Any, product: Any, beta: float, alpha: float
 
 
 @known_as("AddmmBackward0")
+@factors_between
 @in_float32
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)``: ``torch.addmm``."""
@@ -181,6 +182,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: 
 
 
 @known_as("AddmvBackward0")
+@factors_between
 @in_float32
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)``: ``torch.addmv``."""
@@ -188,6 +190,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: fl
 
 
 @known_as("AddrBackward0")
+@factors_between
 @promoted
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -196,6 +199,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
 
 
 @known_as("BaddbmmBackward0")
+@factors_between
 @in_float32
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * bmm(batch1, batch2)``: ``torch.baddbmm``."""
@@ -203,6 +207,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
 
 
 @known_as("AddbmmBackward0")
+@factors_between
 @in_float32
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """``beta * input + alpha * sum over the batch of (batch1 @ batch2)``: ``torch.addbmm``."""

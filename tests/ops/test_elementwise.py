@@ -332,6 +332,44 @@ def test_augmented_and_binary_methods():
 # ------------------------------------------------------------------------------------------------------ dropout
 
 
+OLD_AND_NEW = [
+    (lambda x, y, m: mg.add(x, 2, y), lambda x, y, m: mg.add(x, y, alpha=2)),
+    (lambda x, y, m: x.add(2, 3), lambda x, y, m: mg.add(x, 3, alpha=2)),
+    (lambda x, y, m: x.add_(-0.1, y), lambda x, y, m: mg.add(x, y, alpha=-0.1)),
+    (lambda x, y, m: x.sub_(0.5, y), lambda x, y, m: mg.sub(x, y, alpha=0.5)),
+    (lambda x, y, m: x.mul_(0.9).addcmul_(0.1, y, y), lambda x, y, m: mg.addcmul(0.9 * x, y, y, value=0.1)),
+    (lambda x, y, m: x.addcdiv_(-0.1, y, y), lambda x, y, m: mg.addcdiv(x, y, y, value=-0.1)),
+    (lambda x, y, m: mg.addmm(2, m, 3, m, m), lambda x, y, m: mg.addmm(m, m, m, beta=2, alpha=3)),
+    (lambda x, y, m: m.addmm_(1, -2, m, m), lambda x, y, m: mg.addmm(m, m, m, alpha=-2)),
+    (lambda x, y, m: m.addmm(2, m, m), lambda x, y, m: mg.addmm(m, m, m, beta=2)),
+    (lambda x, y, m: x.addmv(2, 3, m, y), lambda x, y, m: mg.addmv(x, m, y, beta=2, alpha=3)),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_AND_NEW)
+def test_factors_between_the_tensors(old, new):
+    """As in optimisers that were written before PyTorch 1.5; it still takes them, with a warning."""
+    operands = lambda: (mg.tensor([1.0, 2.0]), mg.tensor([3.0, 4.0]), mg.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    with pytest.warns(
+        UserWarning, match=r"^(add\w*|sub): a factor before the tensor that it multiplies is deprecated, give (alpha|beta|value)="
+    ):
+        found = old(*operands())
+    assert found.tolist() == new(*operands()).tolist()
+
+
+def test_what_are_no_factors_between_tensors():
+    x = mg.ones(2)
+    for wrong in (
+        lambda: mg.add(2, x, x),
+        lambda: mg.add(x, x, x),
+        lambda: mg.addcmul(x, x, x, x),
+        lambda: x.add(2, 2, x),
+        lambda: x.add(2, x, alpha=3),
+    ):
+        with pytest.raises(TypeError, match=r"positional arguments? but"):
+            wrong()
+
+
 @pytest.mark.parametrize("p", [0.0, 0.1, 1 / 3, 0.5, 255.5 / 256, 1 - 1e-6, 1.0])
 def test_probability(p):
     mg.manual_seed(0)
