@@ -47,6 +47,7 @@ class Axis(NamedTuple):
     ``places``    ``(i, windows, cells)`` for each cell number i: the slice of windows whose cell i is in the input, the slice of those cells
     ``stride``    from one window to the next; 0 if they are uneven
     ``all_meet``  whether each window has a cell in the input
+    ``ceil``      whether the last window may extend beyond the padding; of another size of the input, other windows follow
     ============  ===================================================================================================
     """
 
@@ -58,6 +59,7 @@ class Axis(NamedTuple):
     places: tuple[tuple[int, slice, slice], ...]
     stride: int = 0
     all_meet: bool = True
+    ceil: bool = False
 
 
 class Axes(tuple[Axis, ...]):
@@ -109,7 +111,7 @@ class Axes(tuple[Axis, ...]):
 
 
 @functools.lru_cache(maxsize=4096)
-def sliding(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Axis:
+def sliding(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil: bool = False) -> Axis:
     """``out`` windows that start at ``-padding``, ``stride - padding``, ...
 
     >>> sliding(size=4, out=4, kernel=3, stride=1, padding=1).places
@@ -125,7 +127,7 @@ def sliding(size: int, out: int, kernel: int, stride: int, padding: int, dilatio
     starts = np.arange(out) * stride - padding
     starts.flags.writeable = False  # all callers share it
     met = {w for _, windows, _ in places for w in range(windows.start, windows.stop)}
-    return Axis(size, out, kernel, starts, dilation, tuple(places), stride, len(met) == out)
+    return Axis(size, out, kernel, starts, dilation, tuple(places), stride, len(met) == out, ceil)
 
 
 def adaptive(size: int, out: int) -> Axis:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.onnx.hearing import Call, where
+from minigrad.onnx.hearing import Call, Size, where
 from minigrad.onnx.reader import NUMBERS, OnnxError
 from minigrad.onnx.writing import RULES, LastOnly, Writer, rule
 
@@ -890,6 +890,35 @@ def _masked_scale(w: Writer, call: Call) -> str:
 # ---------------------------------------------------------------------------------------------------------------- pooling
 
 
+def _settings(call: Call) -> dict[str, Any] | None:
+    """Kernel, strides, dilations and pads of windows; None if they are not all alike. Raises :class:`OnnxError` if these depend on the input's size."""
+    axes = call["axes"]
+    if _varies(axes):
+        if any(isinstance(n, Size) for axis in axes for n in (axis.kernel, axis.stride)) or not all(axis.stride for axis in axes):
+            raise OnnxError(
+                f"export: {where(call)}: the size of the windows depends on the size of a dynamic axis, and ONNX takes a number there"
+            )
+        padding = [-int(axis.starts[0]) for axis in axes]
+        return {
+            "kernel_shape": [axis.kernel for axis in axes],
+            "strides": [axis.stride for axis in axes],
+            "dilations": [axis.dilation for axis in axes],
+            "pads": padding * 2,
+            "ceil_mode": 1 if axes[0].ceil else None,
+        }
+    return _regular(axes) if _is_even(axes) else None
+
+
+def _varies(axes: Any) -> bool:
+    return any(isinstance(axis.size, Size) for axis in axes)
+
+
+def _is_global(axes: Any) -> bool:
+    """Whether there is one window, which is the whole input, also where its size varies."""
+    same = lambda a, b: isinstance(a, Size) == isinstance(b, Size) and a == b
+    return all(same(axis.kernel, axis.size) and same(axis.out, 1) and axis.starts[0] == 0 for axis in axes)
+
+
 def _regular(axes: Any) -> dict[str, Any] | None:
     """Kernel, strides, dilations and pads of windows; None if they are not all alike."""
     before, after, strides = [], [], []
@@ -939,10 +968,10 @@ def _is_even(axes: Any) -> bool:
 @rule("max_pool")
 def _max_pool(w: Writer, call: Call) -> str:
     (x,), axes = call.inputs, call["axes"]
-    settings = _regular(axes) if _is_even(axes) else None
+    if _is_global(axes):
+        return w.node("GlobalMaxPool", x)
+    settings = _settings(call)
     if settings is not None:
-        if [axis.out for axis in axes] == [1] * len(axes) and settings["kernel_shape"] == list(x.shape[2:]):
-            return w.node("GlobalMaxPool", x)
         return w.node("MaxPool", x, **settings)
     name = w.value(x)
     for d, axis in enumerate(axes):
@@ -954,11 +983,14 @@ def _max_pool(w: Writer, call: Call) -> str:
 @rule("max_pool_index")
 def _max_pool_index(w: Writer, call: Call) -> str:
     (x,), axes = call.inputs, call["axes"]
-    settings = _regular(axes) if _is_even(axes) else None
+    settings = _settings(call)
     if settings is None:
         raise OnnxError(f"export: {where(call)}: positions of maxima in windows of different sizes have no counterpart")
     index = w.node("MaxPool", x, outputs=2, **settings)[1]
-    return w.node("Mod", index, w.value(math.prod(x.shape[2:]), np.int64))  # ONNX counts through images and channels
+    cells = w.value(math.prod(x.shape[2:]), np.int64)
+    if _varies(axes):
+        cells = w.reduce("ReduceProd", w.pieces(w.node("Shape", x), 0, 2, 2**62), None, False)
+    return w.node("Mod", index, cells)  # ONNX counts through images and channels
 
 
 @rule("take_cells")
@@ -971,8 +1003,13 @@ def _take_cells(w: Writer, call: Call) -> str:
 
 @rule("avg_pool")
 def _avg_pool(w: Writer, call: Call) -> str:
-    (x,), axes, divisor = call.inputs, call["axes"], np.asarray(call["divisor"])
-    settings = _regular(axes) if _is_even(axes) else None
+    (x,), axes = call.inputs, call["axes"]
+    if call["padded"] is not None and _is_global(axes):
+        return w.node("GlobalAveragePool", x)
+    settings = _settings(call)
+    if settings is not None and _varies(axes):
+        return _avg_pool_of_sizes(w, call, settings)
+    divisor = np.asarray(call["divisor"])
     if settings is None:
         name = w.value(x)
         for d, axis in enumerate(axes):
@@ -988,14 +1025,27 @@ def _avg_pool(w: Writer, call: Call) -> str:
         return w.node("Div", name, w.constant(divisor.astype(x.dtype)))
     whole = math.prod(settings["kernel_shape"])
     if divisor.ndim == 0 and divisor == whole and not any(settings["pads"]):
-        if [axis.out for axis in axes] == [1] * len(axes) and settings["kernel_shape"] == list(x.shape[2:]):
-            return w.node("GlobalAveragePool", x)
         return w.node("AveragePool", x, **{k: v for k, v in settings.items() if k != "dilations" or w.opset >= 19})
     pooled = w.node("AveragePool", x, count_include_pad=1, **{k: v for k, v in settings.items() if k != "dilations" or w.opset >= 19})
     if divisor.ndim == 0 and divisor == whole:
         return pooled
     factor = np.broadcast_to((whole / divisor).astype(x.dtype), [1] * (x.ndim - divisor.ndim) + list(divisor.shape))
     return w.node("Mul", pooled, w.constant(np.ascontiguousarray(factor)))
+
+
+def _avg_pool_of_sizes(w: Writer, call: Call, settings: dict[str, Any]) -> str:
+    """The means of windows on inputs of other sizes: what they are divided by follows from the size."""
+    (x,), divisor, padded = call.inputs, call["divisor"], call["padded"]
+    if w.opset < 19:
+        settings = {**settings, "dilations": None}
+    if padded is not None and not (padded and any(settings["pads"])):
+        return w.node("AveragePool", x, **settings)
+    if settings["ceil_mode"] or np.ndim(divisor):
+        raise OnnxError(
+            f"export: {where(call)}: what these windows are divided by depends on the size of a dynamic axis, and ONNX counts otherwise"
+        )
+    pooled = w.node("AveragePool", x, count_include_pad=1, **settings)
+    return pooled if padded else w.node("Mul", pooled, _one(w, call, math.prod(settings["kernel_shape"]) / w.fixed(divisor)))
 
 
 @rule("unfold")

@@ -88,8 +88,11 @@ def put_cells(y: Array, index: Array, sizes: Any) -> Array:
 @linear_in("x")
 @batched(folded)
 @op(x=lambda g, axes, divisor: avg_pool_input(g, axes=axes, divisor=divisor))
-def avg_pool(x: Array, axes: Any, divisor: Any) -> Array:
-    """The sum of every window of x (N C \\*sizes) / ``divisor``, a number or one per window. Transpose of :func:`avg_pool_input`."""
+def avg_pool(x: Array, axes: Any, divisor: Any, padded: bool | None = None) -> Array:
+    """The sum of every window of x (N C \\*sizes) / ``divisor``, a number or one per window. Transpose of :func:`avg_pool_input`.
+
+    ``padded`` says what the divisor is for inputs of other sizes: the cells of the window, those in the padding too or not; None: this number.
+    """
     total = kernels.sum_pool(x, axes)
     return np.divide(total, divisor, out=total, dtype=x.dtype) if x.dtype.kind == "f" else np.trunc(total / divisor).astype(x.dtype)
 
@@ -587,14 +590,14 @@ def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_
         raise ValueError(f"{name}: divisor_override must not be 0")
     else:
         divisor = whole(name, "divisor_override", divisor_override)
-    y = avg_pool(x, axes=axes, divisor=divisor)
+    y = avg_pool(x, axes=axes, divisor=divisor, padded=bool(count_include_pad) if divisor_override is None else None)
     return y[0] if single else y
 
 
 def _adaptive_avg_pool(name, dims, input, output_size):
     x, single = _images(name, input, dims)
     axes = _adaptive_axes(name, x, dims, output_size)
-    y = avg_pool(x, axes=axes, divisor=_counts(axes))
+    y = avg_pool(x, axes=axes, divisor=_counts(axes), padded=False)
     return y[0] if single else y
 
 
@@ -672,7 +675,7 @@ def _laid(name, shape, kernel, stride, padding, dilation, ceil) -> Axes:
         raise ShapeError(f"{name}: padding {padding} is more than half the window {by(kernel)} (input {shape})")
     pads = tuple([(p, p) for p in padding])
     out = fitted(name, "window", (("input", shape),), shape[-dims:], kernel, stride, pads, dilation, ceil)
-    return Axes(map(sliding, shape[-dims:], out, kernel, stride, padding, dilation))
+    return Axes(map(sliding, shape[-dims:], out, kernel, stride, padding, dilation, (ceil,) * dims))
 
 
 def _adaptive_axes(name, x, dims, output_size) -> Axes:

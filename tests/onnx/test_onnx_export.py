@@ -18,6 +18,7 @@ from minigrad import __main__ as command_line
 from minigrad import nn
 from minigrad.onnx import OnnxError, export, load
 from minigrad.onnx.rules import RULES
+from minigrad.tree import leaves
 
 onnx = pytest.importorskip("onnx")
 
@@ -243,6 +244,39 @@ def test_a_constant_of_another_pattern_is_refused():
     table = mg.randn(9, 3)
     with pytest.raises(OnnxError, match=r"add in the model: a constant of shape \(4, 3\) depends on the size of a dynamic axis"):
         export(lambda x: x + table[: x.shape[0]], mg.randn(4, 3), dynamic_axes={"x": [0]})
+
+
+@pytest.mark.parametrize("pool", [
+    lambda x: F.max_pool2d(x, 3, 2, 1),
+    lambda x: F.max_pool2d(x, 2, ceil_mode=True),
+    lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True, return_indices=True),
+    lambda x: F.avg_pool2d(x, 3, 2, 1),
+    lambda x: F.avg_pool2d(x, 3, 3, 1, count_include_pad=False),
+    lambda x: F.avg_pool2d(x, 2, ceil_mode=True),
+    lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+    lambda x: F.avg_pool2d(x, 3, 2, divisor_override=2),
+    lambda x: F.adaptive_avg_pool2d(x, 1),
+    lambda x: F.adaptive_max_pool2d(x, 1),
+    lambda x: F.max_pool2d(x, x.shape[2:]),
+])  # fmt: skip
+@pytest.mark.parametrize("traced", [3, 4, 5])
+def test_windows_on_inputs_of_other_sizes(pool, traced):
+    """The windows of sizes that are no multiples of the one of the export, which leave other numbers of pixels over."""
+    proto = export(pool, mg.randn(1, 2, traced, traced), dynamic_axes={"x": {2: "h", 3: "w"}})
+    for h, w in ((4, 5), (5, 4), (6, 7), (9, 8), (11, 10)):
+        x = mg.randn(1, 2, h, w)
+        for found, wanted in zip(leaves(load(proto)(x)), leaves(pool(x)), strict=True):
+            assert found.shape == wanted.shape and mg.allclose(found, wanted, atol=1e-6), (h, w)
+
+
+@pytest.mark.parametrize(("pool", "words"), [
+    (lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True), "what these windows are divided by"),
+    (lambda x: F.avg_pool2d(x, 2, ceil_mode=True, divisor_override=4), "what these windows are divided by"),
+    (lambda x: F.adaptive_max_pool2d(x, (1, None)), "the size of the windows depends"),
+])  # fmt: skip
+def test_windows_that_onnx_cannot_say_for_all_sizes(pool, words):
+    with pytest.raises(OnnxError, match=f"_pool in the model: {words}"):
+        export(pool, mg.randn(1, 2, 4, 4), dynamic_axes={"x": {2: "h", 3: "w"}}, verify=False)
 
 
 def test_results_that_are_written_into_tensors():
