@@ -246,6 +246,17 @@ def test_a_constant_of_another_pattern_is_refused():
         export(lambda x: x + table[: x.shape[0]], mg.randn(4, 3), dynamic_axes={"x": [0]})
 
 
+@pytest.mark.parametrize(("function", "steps"), [
+    (lambda x: mg.zeros(x.shape[1] ** 2) + x.sum(), 4),  # a line through 4 and 8 is no square
+    (lambda x: x[:, : x.shape[1] // 2], 1),
+    (lambda x: x.split(2, 1)[0], 1),
+])  # fmt: skip
+def test_sizes_that_follow_in_another_way_are_found(function, steps):
+    """Twice the size, which the export has seen, does not show it."""
+    with pytest.raises(OnnxError, match="for other sizes"):
+        export(function, mg.randn(2, steps, 3), dynamic_axes={"x": {1: "t"}})
+
+
 @pytest.mark.parametrize("pool", [
     lambda x: F.max_pool2d(x, 3, 2, 1),
     lambda x: F.max_pool2d(x, 2, ceil_mode=True),
