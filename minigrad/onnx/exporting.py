@@ -329,6 +329,7 @@ class _Export:
         producers = self._producers(named, aliases)
         writer = Writer(self.opset, named, producers)
         writer.aliases = aliases
+        writer.shapes = {i: shape for i, (shape, _) in self.heard.changing.items() if any(isinstance(n, Size) for n in shape)}
         writer.changing = {i: change for i, change in self.heard.changing.items() if i not in producers and i not in named}
         for call in self._needed(producers, aliases):
             self._write(writer, call)

@@ -88,6 +88,18 @@ class Size(int):
         self.base, self.factors = base, factors
         return self
 
+    def __add__(self, other: int) -> Size:
+        """The size and a number more. (Two sizes are added as numbers of the first call.)"""
+        return Size(int(self) + int(other), self.base + int(other), self.factors)
+
+    def __sub__(self, other: int) -> Size:
+        """The size and a number less."""
+        return self + -int(other)
+
+    def __neg__(self) -> Size:
+        """The negative of the size."""
+        return Size(-int(self), -self.base, {axis: -factor for axis, factor in self.factors.items()})
+
 
 class Heard:
     """What one call of a model was.
@@ -140,10 +152,11 @@ def merged(first: Heard, second: Heard, axis: tuple[str, int], sizes: tuple[int,
             f"export: the model calls {len(first.calls)} ops if {axis[0]!r} has {sizes[0]} along axis {axis[1]}, and {len(second.calls)} for {sizes[1]}: "
             "this axis cannot be dynamic"
         )
+    noted: set[int] = set()  # ids of arrays: several calls may be given one
     for a, b in zip(first.calls, second.calls, strict=True):
         if a.op is not b.op:
             raise OnnxError(f"export: {where(a)}: another op at another size of {axis[0]!r}: this axis cannot be dynamic")
-        _note_changes(first, a, b, axis, sizes)
+        _note_changes(first, a, b, axis, sizes, noted)
         a.statics = {name: _merge(a.statics[name], b.statics[name], axis, sizes) for name in a.statics}
         if a.op.variadic is None or len(a.inputs) == len(b.inputs):
             a.inputs = tuple(
@@ -164,15 +177,17 @@ def _size(known: Any, other: int, axis: tuple[str, int], sizes: tuple[int, int])
     return None if size is known else size
 
 
-def _note_changes(first: Heard, a: Call, b: Call, axis: tuple[str, int], sizes: tuple[int, int]) -> None:
-    """Note the arrays that a call was given, and that differ in the other run; of these, constants will matter."""
+def _note_changes(first: Heard, a: Call, b: Call, axis: tuple[str, int], sizes: tuple[int, int], noted: set[int]) -> None:
+    """Note the arrays that a call was given, and that differ in the other run, if they are not ``noted``; of these, constants will matter."""
     for x, y in zip(leaves([a.inputs, list(a.statics.values())]), leaves([b.inputs, list(b.statics.values())]), strict=False):
         if (
             isinstance(x, np.ndarray)
             and isinstance(y, np.ndarray)
+            and id(x) not in noted
             and x.ndim == y.ndim
             and (x.shape != y.shape or not np.array_equal(x, y))
         ):
+            noted.add(id(x))
             shape, values = first.changing.get(id(x), (list(x.shape), []))
             first.changing[id(x)] = [_merge(m, n, axis, sizes) for m, n in zip(shape, y.shape, strict=True)], [*values, y]
 

@@ -482,11 +482,14 @@ def _var(w: Writer, call: Call) -> str:
     name = w.cast(x, call.outs[0].dtype)
     off = w.node("Sub", name, w.reduce("ReduceMean", name, dims, True))
     spread = w.reduce("ReduceMean", w.node("Mul", off, off), dims, bool(call["keepdim"]))
-    count = math.prod(x.shape[d] for d in dims)
-    if call["correction"]:
-        spread = w.node(
-            "Mul", spread, _one(w, call, count / max(count - call["correction"], 0) if count > call["correction"] else math.nan)
-        )
+    counts, correction = [w.shape(x)[d] for d in dims], call["correction"]
+    if correction and any(isinstance(n, Size) for n in counts):
+        count = w.node("Cast", w.reduce("ReduceProd", w.ints(counts), None, False), to=NUMBERS[call.outs[0].dtype.name])
+        rest = w.node("Max", w.node("Sub", count, _one(w, call, correction)), _one(w, call, 0.0))
+        spread = w.node("Div", w.node("Mul", spread, count), rest)  # 0 / 0 where nothing spreads
+    elif correction:
+        count = math.prod(counts)
+        spread = w.node("Mul", spread, _one(w, call, count / (count - correction) if count > correction else math.nan))
     return spread if call.op.name == "var" else w.node("Sqrt", spread)
 
 
@@ -588,12 +591,22 @@ def _roll(w: Writer, call: Call) -> str:
     shifts = call["shifts"] if isinstance(call["shifts"], (tuple, list)) else (call["shifts"],)
     dims = _dims(call["dims"], x.ndim)
     name = w.value(x) if dims is not None else w.node("Reshape", x, w.ints([-1]))
-    for s, d in zip(shifts, dims if dims is not None else [0], strict=True):
-        n = x.shape[d] if dims is not None else x.size
-        s = int(w.fixed(s)) % max(n, 1)
-        if s:
+    sizes = w.shape(x) if dims is not None else [_count(w, x) if w.varies(x) else x.size]
+    for s, d in zip(w.fixed(list(shifts)), dims if dims is not None else [0], strict=True):
+        n, s = sizes[d], int(s)
+        if isinstance(n, (Size, str)):
+            length = n if isinstance(n, str) else w.ints([n])
+            places = w.node("Mod", w.ints([-s]), w.node("Max", length, w.ints([1])))  # which a shift may be larger than
+            last = w.node("Slice", name, places, w.ints([2**62]), w.ints([d]))
+            name = w.node("Concat", last, w.node("Slice", name, w.ints([0]), places, w.ints([d])), axis=d)
+        elif s := s % max(n, 1):
             name = w.node("Concat", w.pieces(name, d, -s, 2**62), w.pieces(name, d, 0, -s), axis=d)
-    return name if dims is not None else w.reshape(name, x.shape)
+    return name if dims is not None else w.reshape(name, w.shape(x))
+
+
+def _count(w: Writer, x: np.ndarray) -> str:
+    """The number of elements as a 1-d tensor, read at run time."""
+    return w.node("Reshape", w.node("Size", x), w.ints([1]))
 
 
 @rule("cat")
@@ -674,6 +687,8 @@ def _by_position(w: Writer, call: Call, function: Any) -> str:
 
 @rule("diagonal")
 def _moved(w: Writer, call: Call) -> str:
+    if w.varies(call.inputs[0]):
+        raise OnnxError(f"export: {where(call)}: which elements it takes depends on the size of a dynamic axis, and has no counterpart")
     return _by_position(w, call, lambda places: call.op.run((places,), call.statics))
 
 
@@ -707,6 +722,7 @@ def _getitem(w: Writer, call: Call) -> str:
             position += arrays[0].ndim if isinstance(k, np.ndarray) else 1
         return w.node("Unsqueeze", name, w.ints(places)) if places else name
     if all(w.is_constant(k) for k in arrays):
+        _check_fixed(w, call, w.shape(x))
         return _by_position(w, call, lambda places: places[index])
     if full and all(isinstance(k, np.ndarray) for k in full[: len(arrays)]) and all(k == slice(None) for k in full[len(arrays) :]):
         if len(arrays) == 1 and arrays[0].dtype.kind == "b":
@@ -717,9 +733,23 @@ def _getitem(w: Writer, call: Call) -> str:
     raise OnnxError(f"export: {where(call)}: an index of this kind, with positions that are computed, has no counterpart")
 
 
+def _check_fixed(w: Writer, call: Call, shape: Sequence[Any]) -> None:
+    """Raise :class:`OnnxError` if the positions of known indices in the flattened tensor depend on a size that varies."""
+    free = 1 if isinstance(call["index"][0], np.ndarray) else 0  # how long the first dimension is does not matter where an array indexes it
+    if any(isinstance(n, Size) for n in shape[free:]):
+        raise OnnxError(f"export: {where(call)}: these positions depend on the size of a dynamic axis, and have no counterpart")
+
+
+def _broadcast(w: Writer, arrays: Sequence[np.ndarray]) -> list[Any]:
+    """The shape to which index arrays are broadcast."""
+    shapes = [w.shape(k) for k in arrays]
+    lengths = [[shape[d] for shape in shapes if len(shape) >= -d] for d in range(-max(map(len, shapes)), 0)]
+    return [next((n for n in found if isinstance(n, Size) or n != 1), 1) for found in lengths]
+
+
 def _tuples(w: Writer, arrays: Sequence[np.ndarray]) -> str:
     """Index arrays as one array of tuples of positions."""
-    shape = np.broadcast_shapes(*[k.shape for k in arrays])
+    shape = _broadcast(w, arrays)
     columns = [w.node("Unsqueeze", w.node("Expand", k, w.ints(shape)), w.ints([len(shape)])) for k in arrays]
     return columns[0] if len(columns) == 1 else w.node("Concat", *columns, axis=len(shape))
 
@@ -781,10 +811,19 @@ def _put_add(w: Writer, call: Call) -> str:
 def _put(w: Writer, call: Call, x: Any, v: Any, reduction: str, shape: tuple[int, ...] | None = None) -> str:
     """``x[index] = v`` as a scatter into the flattened tensor."""
     index = call["index"]
-    shape = x.shape if shape is None else shape
+    shape = tuple(w.shape(x)) if shape is None else shape
     dtype = call.outs[0].dtype
     arrays = [k for k in index if isinstance(k, np.ndarray)]
+    if any(isinstance(n, Size) for n in shape) and not arrays and reduction == "none":
+        first, one = w.value(0, np.int64), w.value(1, np.int64)
+        numbers = w.node("Reshape", w.node("Range", first, w.node("Size", x), one), w.node("Shape", x))
+        cells = _basic(w, numbers, len(shape), index)
+        values = w.node("Reshape", w.node("Expand", w.cast(v, dtype), w.node("Shape", cells)), w.ints([-1]))
+        flat = w.node("Reshape", w.cast(x, dtype), w.ints([-1]))
+        name = w.node("ScatterElements", flat, w.node("Reshape", cells, w.ints([-1])), values, axis=0)
+        return w.node("Reshape", name, w.node("Shape", x))
     if all(w.is_constant(k) for k in arrays):
+        _check_fixed(w, call, shape)
         places = np.ascontiguousarray(np.arange(math.prod(shape)).reshape(shape)[index], np.int64)
         values = w.node("Reshape", w.node("Expand", w.cast(v, dtype), w.ints(places.shape)), w.ints([-1]))
         name = w.node("Reshape", x if isinstance(x, str) else w.cast(x, dtype), w.ints([-1]))
@@ -801,7 +840,7 @@ def _put(w: Writer, call: Call, x: Any, v: Any, reduction: str, shape: tuple[int
     if all(isinstance(k, np.ndarray) and k.dtype.kind != "b" for k in full[: len(arrays)]) and all(
         k == slice(None) for k in full[len(arrays) :]
     ):
-        lead = np.broadcast_shapes(*[k.shape for k in arrays])
+        lead = _broadcast(w, arrays)
         values = w.node("Expand", w.cast(v, dtype), w.ints([*lead, *shape[len(arrays) :]]))
         w.need(16 if reduction != "none" else 13, "adding at positions")
         return w.node(
@@ -1126,6 +1165,7 @@ def _standardize(w: Writer, call: Call) -> list[str]:
         and dims == list(range(first, x.ndim))
         and all(n == 1 for n in shape[:first])
         and tuple(shape[first:]) == x.shape[first:]
+        and not any(isinstance(n, Size) for n in w.shape(x)[first:])
     ):
         ones = np.ones(x.shape[first:], x.dtype)
         view = lambda v: v if v is None or v.shape == x.shape[first:] else w.node("Reshape", v, w.ints(x.shape[first:]))

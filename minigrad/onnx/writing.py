@@ -43,6 +43,7 @@ class Writer:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []  # nodes, which come first
         self.changing: dict[int, tuple[list[Any], list[np.ndarray]]] = {}  # id of a constant that differs at other sizes -> shape, values
+        self.shapes: dict[int, list[Any]] = {}  # id of an array -> its shape, where that has a Size
         self.constants_written: set[int] = set()  # ids of arrays that are constants, and have a name
         self._constants: dict[Any, str] = {}
         self._used: set[str] = set(named.values())
@@ -126,18 +127,20 @@ class Writer:
         first = a.reshape(-1)[:1]
         if a.size and all((v == first).all() for v in (a, *others)):
             return self.node("Expand", self.constant(first.reshape(())), self.ints(shape))
-        if a.ndim == 1 and a.dtype.kind in "iu" and len(a) > 1:
-            step = int(a[1] - a[0])
-            if all(np.array_equal(v, int(a[0]) + step * np.arange(len(v))) for v in (a, *others)):
+        most = max((a, *others), key=lambda v: v.size)
+        long = [d for d, n in enumerate(most.shape) if n > 1]
+        if len(long) == 1 and a.size and a.dtype.kind in "iu":
+            begin, step = int(most.flat[0]), int(most.flat[1]) - int(most.flat[0])
+            if all(np.array_equal(v.reshape(-1), begin + step * np.arange(v.size)) for v in (a, *others)):
                 zero, one = self.value(0, np.int64), self.value(1, np.int64)
-                many = self.node("Range", zero, self.node("Squeeze", self.ints(shape), self.ints([0])), one)
-                return self.node(
+                many = self.node("Range", zero, self.node("Squeeze", self.ints([shape[long[0]]]), self.ints([0])), one)
+                found = self.node(
                     "Cast",
-                    self.node("Add", self.node("Mul", many, self.value(step, np.int64)), self.value(int(a[0]), np.int64)),
+                    self.node("Add", self.node("Mul", many, self.value(step, np.int64)), self.value(begin, np.int64)),
                     to=NUMBERS[a.dtype.name],
                 )
+                return found if a.ndim == 1 else self.node("Reshape", found, self.ints([-1 if n > 1 else 1 for n in most.shape]))
         if a.ndim >= 2 and a.size:
-            most = max((a, *others), key=lambda v: v.size)
             most = most.reshape(-1, *most.shape[-2:])[0]
             low, high = most[-1, 0], most[0, -1]
             last = int(np.count_nonzero(most[0] == low)) - 1  # the last column of the first row that is low
@@ -193,6 +196,14 @@ class Writer:
             self._sizes[axis] = self.node("Gather", shape, self.constant(np.asarray(axis[1], np.int64)), axis=0)
         return self._sizes[axis]
 
+    def shape(self, x: np.ndarray) -> list[Any]:
+        """The shape of an array that an op was given; sizes that vary are each a :class:`Size`."""
+        return self.shapes.get(id(x), list(x.shape))
+
+    def varies(self, x: np.ndarray) -> bool:
+        """Whether a size of an array that an op was given varies."""
+        return any(isinstance(n, Size) for n in self.shape(x))
+
     def fixed(self, values: Any) -> Any:
         """The values, which go into an attribute. Raises :class:`OnnxError` if one depends on the size of an input."""
         flat = values if isinstance(values, (tuple, list)) else [values]
@@ -230,9 +241,9 @@ class Writer:
         return self.node(op_type, x, axes=None if dims is None else list(dims), keepdims=int(keep))
 
     def reshape(self, x: Any, shape: Sequence[Any]) -> str:
-        """A reshape; one size that varies is -1."""
+        """A reshape; one size that varies is -1, unless another is that already."""
         varying = [isinstance(n, Size) for n in shape]
-        if sum(varying) == 1 and 0 not in shape:
+        if sum(varying) == 1 and 0 not in shape and not any(n == -1 and not v for n, v in zip(shape, varying, strict=True)):
             shape = [-1 if v else n for n, v in zip(shape, varying, strict=True)]
         return self.node("Reshape", x, self.ints(shape), allowzero=1 if 0 in [int(n) for n in shape] else None)
 

@@ -801,7 +801,8 @@ def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
         return getitem(x, index=along(dim, slice(start, stop if stop >= 0 else None, step)))
 
     if mode == "reflect":
-        left, right = part(before, 0, -1), part(size - 2, size - 2 - after, -1)
+        left = part(before, 0, -1)
+        right = getitem(x, index=along(dim, slice(-2, -2 - after, -1)))  # counted from the end, which is right for all sizes
     elif mode == "circular":
         left, right = part(size - before, size), part(0, after)
     else:

@@ -246,6 +246,41 @@ def test_a_constant_of_another_pattern_is_refused():
         export(lambda x: x + table[: x.shape[0]], mg.randn(4, 3), dynamic_axes={"x": [0]})
 
 
+def written(x, place, value):
+    y = x.clone()
+    y[place] = value
+    return y
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: F.pad(x.transpose(1, 2), (1, 1), mode="reflect"),
+    lambda x: (x.roll(-3, 1), x.roll((1, 2), (0, 1)), x.roll(-3)),
+    lambda x: (x.var(1), x.std((0, 1)), x.var(0, correction=0)),
+    lambda x: (x[:, x.shape[1] - 1], x[: x.shape[0] - 1, -2:]),
+    lambda x: (written(x, (slice(None), 0), 5.0), written(x, (0, slice(None, -1)), x[0, 1:] * 2), written(x, slice(1, None), 0.0)),
+    lambda x: (x.max(1), x.min(0), x.sort(1), x.topk(2, 1)),
+    lambda x: x.gather(1, x.argmax(2)[:, :1, None].expand(-1, 1, 3) % x.shape[1]),
+    lambda x: (mask := mg.ones(x.shape[1], 3), x * mask + mask)[1],  # a constant that two ops are given
+    lambda x: (x.reshape(x.shape[0], -1), x.permute(1, 0, 2).reshape(x.shape[1], -1)),
+    lambda x: F.layer_norm(x, x.shape[1:]),
+    lambda x: x + mg.arange(x.shape[1])[:, None],
+])  # fmt: skip
+@pytest.mark.parametrize("steps", [2, 5])
+def test_what_depends_on_sizes_that_vary(function, steps):
+    """At sizes that are smaller than those of the export, and odd and even ones."""
+    proto = export(function, mg.randn(3, steps, 3), dynamic_axes={"x": {0: "n", 1: "t"}})
+    for n, t in ((2, 2), (3, 3), (2, 4), (5, 9)):
+        x = mg.randn(n, t, 3)
+        for found, wanted in zip(leaves(load(proto)(x)), leaves(function(x)), strict=True):
+            assert found.shape == wanted.shape and mg.allclose(found, wanted, atol=1e-6), (n, t)
+
+
+def test_positions_that_depend_on_sizes_that_vary_are_refused():
+    for function in (lambda x: x[:, [0, 1], [1, 0]], lambda x: x.diagonal(0, 1, 2), lambda x: x.unfold(1, 2, 1)):
+        with pytest.raises(OnnxError, match=r"depends? on the size of a dynamic axis, and ha(s|ve) no counterpart"):
+            export(function, mg.randn(3, 4, 3), dynamic_axes={"x": {0: "n", 1: "t"}}, verify=False)
+
+
 @pytest.mark.parametrize(("function", "steps"), [
     (lambda x: mg.zeros(x.shape[1] ** 2) + x.sum(), 4),  # a line through 4 and 8 is no square
     (lambda x: x[:, : x.shape[1] // 2], 1),
