@@ -18,9 +18,9 @@ from minigrad.onnx.writing import RULES, LastOnly, Writer, rule
 _SAME = {  # op -> operator with the same meaning, of floating numbers or any
     "abs": "Abs", "acos": "Acos", "acosh": "Acosh", "asin": "Asin", "asinh": "Asinh", "atan": "Atan", "atanh": "Atanh",
     "ceil": "Ceil", "clone": "Identity", "cos": "Cos", "cosh": "Cosh", "erf": "Erf", "exp": "Exp",
-    "floor": "Floor", "isinf": "IsInf", "isnan": "IsNaN", "log": "Log", "logical_not": "Not", "neg": "Neg", "reciprocal": "Reciprocal",
+    "floor": "Floor", "isnan": "IsNaN", "log": "Log", "logical_not": "Not", "neg": "Neg", "reciprocal": "Reciprocal",
     "relu": "Relu", "sigmoid": "Sigmoid", "sign": "Sign", "sin": "Sin", "sinh": "Sinh", "softsign": "Softsign", "sqrt": "Sqrt", "tan": "Tan",
-    "tanh": "Tanh", "hardswish": "HardSwish", "det": "Det",
+    "tanh": "Tanh", "det": "Det",
 }  # fmt: skip
 _BINARY = {
     "add": "Add", "div": "Div", "maximum": "Max",
@@ -98,10 +98,17 @@ def _degrees(w: Writer, call: Call) -> str:
     return w.node("Mul", *w.operands(call), _one(w, call, math.pi / 180 if call.op.name == "deg2rad" else 180 / math.pi))
 
 
-@rule("isposinf", "isneginf")
-def _signed(w: Writer, call: Call) -> str:
-    (x,) = call.inputs
-    return w.node("IsInf", x, detect_negative=0) if call.op.name == "isposinf" else w.node("IsInf", x, detect_positive=0)
+@rule("isinf", "isposinf", "isneginf")
+def _isinf(w: Writer, call: Call) -> str:
+    name = call.op.name
+    return _infinite(
+        w, call.inputs[0], detect_negative=0 if name == "isposinf" else None, detect_positive=0 if name == "isneginf" else None
+    )
+
+
+def _infinite(w: Writer, x: np.ndarray, **signs: Any) -> str:
+    """Where an array is infinite. Before version 20 ``IsInf`` does not take float16."""
+    return w.node("IsInf", w.cast(x, np.float32) if w.opset < 20 and x.dtype == np.float16 else x, **signs)
 
 
 @rule("xlogy")
@@ -145,7 +152,7 @@ def _watch(w: Writer, call: Call) -> list[str]:
 @rule("isfinite")
 def _isfinite(w: Writer, call: Call) -> str:
     (x,) = call.inputs
-    return w.node("Not", w.node("Or", w.node("IsInf", x), w.node("IsNaN", x)))
+    return w.node("Not", w.node("Or", _infinite(w, x), w.node("IsNaN", x)))
 
 
 def _one(w: Writer, call: Call, value: float) -> str:
@@ -302,8 +309,8 @@ def _nan_to_num(w: Writer, call: Call) -> str:
     high = info.max if call["posinf"] is None else call["posinf"]
     low = info.min if call["neginf"] is None else call["neginf"]
     y = w.node("Where", w.node("IsNaN", x), _one(w, call, call["nan"] or 0.0), x)
-    y = w.node("Where", w.node("IsInf", x, detect_negative=0), _one(w, call, high), y)
-    return w.node("Where", w.node("IsInf", x, detect_positive=0), _one(w, call, low), y)
+    y = w.node("Where", _infinite(w, call.inputs[0], detect_negative=0), _one(w, call, high), y)
+    return w.node("Where", _infinite(w, call.inputs[0], detect_positive=0), _one(w, call, low), y)
 
 
 @rule("cast")
@@ -322,6 +329,14 @@ def _hardtanh(w: Writer, call: Call) -> str:
 @rule("hardsigmoid")
 def _hardsigmoid(w: Writer, call: Call) -> str:
     return w.node("HardSigmoid", call["input"], alpha=1 / 6, beta=0.5)
+
+
+@rule("hardswish")
+def _hardswish(w: Writer, call: Call) -> str:
+    if w.opset >= 14:
+        return w.node("HardSwish", call["input"])
+    x = w.value(call["input"])
+    return w.node("Mul", x, w.node("HardSigmoid", x, alpha=1 / 6, beta=0.5))
 
 
 @rule("prelu")
@@ -466,7 +481,7 @@ def _any(w: Writer, call: Call) -> str:
         _dims(call["dim"], x.ndim),
         bool(call["keepdim"]),
     )
-    return w.node("Cast", found, to=NUMBERS["bool"])
+    return w.node("Cast", found, to=NUMBERS[call.outs[0].dtype.name])  # bool; of bytes, bytes
 
 
 @rule("count_nonzero")
@@ -659,8 +674,13 @@ def _crop(w: Writer, call: Call) -> str:
 @rule("tril", "triu")
 def _tril(w: Writer, call: Call) -> str:
     (x,) = call.inputs
-    name = w.cast(x, np.int32) if x.dtype.kind == "b" else w.value(x)
-    out = w.node("Trilu", name, w.value(int(call["diagonal"]), np.int64), upper=int(call.op.name == "triu"))
+    dtype = np.dtype(np.int32) if x.dtype.kind == "b" else x.dtype
+    if w.opset < 14 and not w.varies(x):
+        kept = (np.tril if call.op.name == "tril" else np.triu)(np.ones(x.shape[-2:], bool), int(call["diagonal"]))
+        out = w.node("Where", w.constant(kept), w.cast(x, dtype), w.value(0, dtype))
+    else:
+        w.need(14, "a triangle of a size that varies")
+        out = w.node("Trilu", w.cast(x, dtype), w.value(int(call["diagonal"]), np.int64), upper=int(call.op.name == "triu"))
     return w.node("Cast", out, to=NUMBERS["bool"]) if x.dtype.kind == "b" else out
 
 

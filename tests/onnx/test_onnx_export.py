@@ -154,6 +154,24 @@ def test_versions(opset):
     assert proto.opset_import[0].version == opset
 
 
+@pytest.mark.parametrize("opset", [13, 18, 20])
+def test_operators_that_older_versions_have_not(opset):
+    """``HardSwish`` and ``Trilu`` came with 14, ``IsInf`` of float16 with 20."""
+    proto = export(lambda x: (F.hardswish(x), x.tril(), x.triu(1), (x > 0).tril()), mg.randn(2, 3, 3), opset_version=opset)
+    assert ("HardSwish" in [node.op_type for node in proto.graph.node]) == (opset >= 14)
+    x = mg.tensor([1.0, mg.inf, -mg.inf, mg.nan], dtype=mg.float16)
+    export(lambda x: (x.isinf(), x.isposinf(), x.isneginf(), x.isfinite(), mg.nan_to_num(x)), x, opset_version=opset)
+    if opset < 14:
+        with pytest.raises(OnnxError, match="a triangle of a size that varies needs opset_version=14"):
+            export(lambda x: x.tril(), mg.randn(3, 3), opset_version=opset, dynamic_axes={"x": {0: "n", 1: "n"}})
+
+
+def test_any_and_all_of_bytes_are_bytes():
+    """As in PyTorch."""
+    x = mg.tensor([[0, 2], [1, 3]], dtype=mg.uint8)
+    assert [y.tolist() for y in load(export(lambda x: (x.any(1), x.all(1)), x))(x)] == [[1, 1], [0, 1]]
+
+
 def test_sizes_that_vary():
     """Numbers that come from a shape are computed in the file; two axes with one name have one size."""
 
