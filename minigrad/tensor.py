@@ -348,6 +348,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
 
     __slots__ = ("__dict__",)  # 32 bytes and 10 ns for each Tensor; a __setattr__ that finds what is misspelt would make each op slower
     __array_ufunc__ = None  # ndarray * Tensor calls Tensor.__rmul__; np.exp(tensor) raises instead of detaching
+    _waiting: tuple[list[Any] | None, list[Any] | None] | None = None  # hooks of a leaf that was frozen, until it requires a gradient again
 
     def __new__(cls, *data: Any, dtype: DType = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         check_device(device)
@@ -514,10 +515,15 @@ class Tensor(TensorBase, metaclass=_TensorType):
             if self._data.dtype.kind != "f":
                 raise RuntimeError(f"only floating tensors can require a gradient, and this one is {self._data.dtype}")
             if self._node is None:
-                self._node = Leaf(self)
+                self._node = leaf = Leaf(self)
+                if self._waiting is not None:
+                    leaf.hooks, leaf.after = self.__dict__.pop("_waiting")
         elif self._node is not None:
             if not self.is_leaf:
                 raise RuntimeError("requires_grad can be turned off for leaves only; use x.detach() to cut the graph here")
+            frozen: Any = self._node
+            if frozen.hooks or frozen.after:
+                self._waiting = frozen.hooks, frozen.after
             self._node = None
         return self
 
@@ -922,7 +928,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
 
     def __copy__(self) -> Tensor:
         new = type(self)._rebuild(self._data, self.requires_grad, None) if self.is_leaf else wrap(self._data, self._node)
-        new.__dict__.update(self.__dict__)
+        new.__dict__.update(self._attributes())
         return new
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -933,12 +939,16 @@ class Tensor(TensorBase, metaclass=_TensorType):
         raise_if_not_leaf(self, "deepcopy")
         grad = None if self.grad is None else self.grad.__deepcopy__(memo)
         memo[id(self)] = new = type(self)._rebuild(self._data.copy(), self.requires_grad, grad)
-        new.__dict__.update(deepcopy(self.__dict__, memo))
+        new.__dict__.update(deepcopy(self._attributes(), memo))
         return new
 
     def __reduce__(self) -> tuple:
         raise_if_not_leaf(self, "pickle")
-        return type(self)._unpickle, (self._data, self.requires_grad, self.grad), self.__dict__ or None
+        return type(self)._unpickle, (self._data, self.requires_grad, self.grad), self._attributes() or None
+
+    def _attributes(self) -> dict[str, Any]:
+        """What the user set; copies have no hooks, also not those that wait."""
+        return {name: value for name, value in self.__dict__.items() if name != "_waiting"}
 
     @classmethod
     def _unpickle(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:

@@ -350,6 +350,10 @@ def check_dtypes_copies_and_frozen_parameters():
         assert one.module.narrow.tolist() == [1.0] * 3 and one.module.frozen.item() == 0  # as on rank 0
         one(float(RANK)).backward()
         assert one.module.narrow.grad.dtype == mg.float16 and one.module.narrow.grad.tolist() == [(RANKS - 1) / 2] * 3
+    model.module.narrow.requires_grad_(False).requires_grad_()  # frozen for a while
+    model.zero_grad()
+    model(float(RANK)).backward()
+    assert model.module.narrow.grad.tolist() == [(RANKS - 1) / 2] * 3
     assert isinstance(pickle.loads(pickle.dumps(DistributedDataParallel(net()))), DistributedDataParallel)
 
 

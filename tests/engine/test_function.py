@@ -1,6 +1,8 @@
 """Ops in PyTorch's spelling, and the functions that see what a graph keeps: each body runs under both libraries and must say the same."""
 
+import copy
 import gc
+import pickle
 import weakref
 
 import numpy as np
@@ -437,6 +439,31 @@ def test_post_accumulate_grad_hook():
         return seen
 
     both(body)
+
+
+def test_hooks_of_a_leaf_stay_while_it_is_frozen():
+    def body(torch):
+        (x,) = leaves(torch, [1.0, 2.0])
+        seen = []
+        x.register_hook(lambda g: seen.append(1.0))
+        handle = x.register_hook(lambda g: seen.append(2.0))
+        x.register_post_accumulate_grad_hook(lambda leaf: seen.append(3.0))
+        x.requires_grad_(False)
+        handle.remove()
+        copied = copy.deepcopy(x).requires_grad_()
+        (copied * 2).sum().backward()
+        x.requires_grad = True
+        (x * 2).sum().backward()
+        return seen
+
+    both(body)
+
+
+def test_a_frozen_leaf_with_hooks_can_be_pickled():
+    x = mg.tensor([1.0], requires_grad=True)
+    x.register_hook(lambda g: g)
+    x.requires_grad_(False)
+    assert pickle.loads(pickle.dumps(x)).tolist() == [1.0]
 
 
 def test_a_post_accumulate_grad_hook_returns_none():
