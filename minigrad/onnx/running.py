@@ -205,6 +205,8 @@ class OnnxModule(Module):
             return value
         if not isinstance(value, TensorBase):
             value = wrap(np.asarray(value))
+        if kind and kind not in NUMBERS:
+            raise OnnxError(f"onnx: input {name!r} is of {kind}, which minigrad has not")
         if kind and value._data.dtype != kind:
             given = value._data.dtype
             if not (
@@ -731,4 +733,4 @@ def _type(value: Any) -> tuple[str, tuple[Any, ...] | None]:
     shape = None
     if tensor.HasField("shape"):
         shape = tuple([d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else d.dim_param or "?" for d in tensor.shape.dim])
-    return type_name(tensor.elem_type), shape
+    return type_name(tensor.elem_type) if tensor.elem_type else "", shape

@@ -10,6 +10,7 @@ import pytest
 import minigrad as mg
 from minigrad import graph, nn
 from minigrad.onnx import OnnxError, export, load
+from minigrad.onnx.table import OPERATORS
 from minigrad.testing import gradcheck
 
 onnx = pytest.importorskip("onnx")
@@ -176,6 +177,38 @@ def test_old_versions():
         )
     )
     assert up(mg.ones(1, 1, 2, 2)).shape == (1, 1, 4, 4)
+    top = load(model_of("g (float[2,3] x) => (float[2,2] y, int64[2,2] i) { y, i = TopK <axis = 1, k = 2> (x) }", opset=9))
+    values, places = top(mg.tensor([[1.0, 3.0, 2.0], [0.0, -1.0, 5.0]]))
+    assert values.tolist() == [[3.0, 2.0], [5.0, 0.0]] and places.tolist() == [[1, 2], [2, 0]]
+
+
+@pytest.mark.skipif(onnx.defs.onnx_opset_version() < 27, reason="the installed package onnx does not know the version")
+def test_range_of_version_27():
+    text = "g (float16 a, float16 b, float16 step) => (float16[N] y) { y = Range <stash_type = 1> (a, b, step) }"
+    found = load(model_of(text, opset=27))(*[mg.tensor(v, dtype=mg.float16) for v in (2048.0, 2056.0, 3.0)])
+    assert found.tolist() == [2048.0, 2052.0, 2054.0]  # float16 has even numbers there
+
+
+def test_every_attribute_of_the_operators_is_known():
+    """Of all versions from 7 to 28, but those of dtypes that minigrad has not."""
+    history = [s for s in onnx.defs.get_all_schemas_with_history() if not s.domain and ("", s.name) in OPERATORS and s.since_version <= 28]
+    for schema in history:
+        later = [s.since_version for s in history if s.name == schema.name and s.since_version > schema.since_version]
+        if min(later, default=8) > 7 and schema.name != "Constant":
+            assert set(schema.attributes) <= {k.rstrip("_") for k in OPERATORS["", schema.name].attributes}, (
+                schema.name,
+                schema.since_version,
+            )
+
+
+@pytest.mark.parametrize(("number", "kind"), [(16, "bfloat16"), (8, "string"), (127, "type 127")])
+def test_an_input_of_a_dtype_that_is_not_here(number, kind):
+    model = model_of("g (float[2] x) => (float[2] y) { y = Identity (x) }")
+    model.graph.input[0].type.tensor_type.elem_type = number
+    with pytest.raises(OnnxError, match=f"input 'x' is of {kind}, which minigrad has not"):
+        load(model)(mg.ones(2))
+    model.graph.input[0].type.tensor_type.elem_type = 0  # not said
+    assert load(model)(mg.ones(2)).tolist() == [1.0, 1.0]
 
 
 def test_picture_has_the_names_of_nodes():

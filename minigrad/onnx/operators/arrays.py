@@ -231,7 +231,7 @@ def _constant_of_shape(shape: Any, *, value: Any = None) -> Any:
 
 
 @operator("Range", settings=(0, 1, 2))
-def _range(start: Any, limit: Any, delta: Any) -> Any:
+def _range(start: Any, limit: Any, delta: Any, *, stash_type: int = 1) -> Any:  # it is computed in float64
     dtype = start._data.dtype
     a, b, step = number(start), number(limit), number(delta)
     if step == 0:

@@ -120,8 +120,10 @@ def _nonzero(x: Any) -> Any:
 
 
 @operator("TopK", settings=(1,))
-def _topk(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
-    axis, count = axis_of(axis, x._data.ndim), int(number(k))
+def _topk(x: Any, given: Any = None, *, k: int | None = None, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
+    if given is None and k is None:
+        raise OnnxError("onnx: TopK: there is no k")
+    axis, count = axis_of(axis, x._data.ndim), int(number(given)) if k is None else k  # an attribute before version 10
     data = x._data
     if not 0 <= count <= data.shape[axis]:
         raise OnnxError(f"onnx: TopK: k is {count}, and the axis has {data.shape[axis]}")
