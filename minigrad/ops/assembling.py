@@ -39,9 +39,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     rows, left = [], 0
     for b in blocks:
         height, w = shape_of(b)
-        before, behind = [
-            np.zeros((height, n), np.bool_) for n in (left, width - left - w)
-        ]  # of the least dtype, so that the blocks decide
+        before, behind = [np.zeros((height, n), np.bool_) for n in (left, width - left - w)]  # the least dtype: the blocks decide
         row: list[Any] = [before, b, behind]
         rows.append(cat(row, 1))
         left += w
