@@ -165,4 +165,5 @@ CASES = [
         torch=lambda torch, a, b: parts(torch, pair(torch, a) * pair(torch, b)), name="product_of_pairs",
     ),
     Case(complex_pair.angle, st.arrays((3,), low=0.5), torch="angle", name="angle_of_real"),
+    Case(complex_pair._real_angle, st.arrays(avoid=(0.0,), margin=0.1), numpy=np.angle),
 ]  # fmt: skip
