@@ -650,6 +650,7 @@ def test_winograd(level, n, c, o, h, w, taps, crop, bias, special, steps, cache,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(winograd.fast, "CACHE", cache)
         patch.setattr(winograd.fast, "WHOLE", whole)
+        patch.setattr(winograd.fast, "DEEP", 4 * whole)
         native.winograd._plan.cache_clear()
         assert_close(level, computed, rtol=1e-5, scale=1e-5)
         if special:

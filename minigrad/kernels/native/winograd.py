@@ -17,6 +17,7 @@ from minigrad.kernels.toom_cook import matrices
 CACHE = 1 << 19  # bytes of the points of a block, of its inputs and its outputs
 TILES = 32  # in a block, at least; and in a share
 WHOLE = 1 << 22  # of the points of all tiles, where shares of outputs use them
+DEEP = 1 << 24  # of these in a weights' gradient whose sums would be larger
 SOME = 32  # outputs that are multiplied together, where not all are
 ACROSS = 64  # channels whose weights of so many outputs, or their sums, stay in the second cache: as in kernels.c
 VECTOR = 16  # numbers in the longest vector: shares have a multiple of so many outputs
@@ -47,11 +48,11 @@ def _plan(
     lanes: int,
     whole: bool,
     step: int,
-    once: bool = False,
+    once: int | None = None,
 ) -> _Plan:
     """``outputs``: channels of y in a share, of all its ``channels``. ``whole``: they are multiplied together. ``step``: between the weights' points.
 
-    ``once``: shares of outputs have weights, or sums, of their own, and the points of all tiles are one block, if that is not too large.
+    ``once``: shares of outputs have weights, or sums, of their own, and the points of all tiles are one block, up to so many bytes.
     """
     (c, h, w), (oh, ow), (top, left) = image, sizes, corner
     th, tw = -(-oh // pixels), -(-ow // pixels)
@@ -60,12 +61,12 @@ def _plan(
     wide, high = _whole(c, lanes), _whole(outputs, lanes)
     together = high if whole or 36 * 4 * TILES * (wide + high) <= CACHE else min(SOME, high)
     rows = n * th
-    if not once or 36 * 4 * rows * tw * wide > WHOLE:
+    if once is None or 36 * 4 * rows * tw * wide > once:
         rows = min(rows, max(CACHE // (36 * 4 * tw * (wide + together)), -(-TILES // tw)))
-    if once and rows == n * th:  # one block, whose channels are in panels
+    if once is not None and rows == n * th:  # one block, whose channels are in panels
         wide = _whole(wide, min(wide, ACROSS))
         step = _step(outputs, min(wide, ACROSS), lanes)
-    elif once:
+    elif once is not None:
         step = _step(outputs, c, lanes)
     places = (np.arange(h)[:, None] + top) * pitch + np.arange(w) + max(left, 0)
     y_places = np.arange(oh)[:, None] * y_pitch + np.arange(ow)
@@ -74,7 +75,7 @@ def _plan(
     rooms = [_whole(count, VECTOR) for count in (frame, strip, points, products)]
     numbers = [c, outputs, h, w, oh, ow, channels * oh * ow, th, tw, top, left, skip, pitch, y_pitch, rows, together, step, *rooms]
     table = np.concatenate([np.array(numbers, np.int64), places.ravel() * lanes, y_places.ravel() * lanes])
-    return _Plan(table, address(table), sum(rooms) + 36 * step * once)
+    return _Plan(table, address(table), sum(rooms) + (0 if once is None else 36 * step))
 
 
 def _rows(rows: int, tw: int, products: int) -> list[slice]:
@@ -130,7 +131,7 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
     products = 36 * tiles * c * o
     most = 4 * o if n == 1 else o / 2  # of more tiles, the transforms for each share take longer than what sharing the outputs saves
     if o > SOME and tiles < most:
-        plan = _plan(n, image, SOME, o, tuple(sizes), corner, pixels, lanes, True, 0, True)
+        plan = _plan(n, image, SOME, o, tuple(sizes), corner, pixels, lanes, True, 0, WHOLE)
         totals = np.empty(-(-o // SOME))
         rest = plan.address, o, n * th, *steps, int(flipped), pixels
         arrays = x, w, add, y, m.a, m.b, m.g, totals
@@ -168,9 +169,9 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
         places = [(add(outputs, n * th, 1), 0), (m.g, 0), (dw[outputs], 0)]
         run("winograd_taps", places, outputs.stop - outputs.start, c, 0, 1, taps, part=o)
 
-    most = WHOLE if tiles < o else WHOLE // 2  # with more, what each thread transforms for itself costs more than it saves
+    most = DEEP if tiles < o else WHOLE // 2  # with more, what each thread transforms for itself costs more than it saves
     if o > SOME and 36 * 4 * tiles * wide <= most:
-        plan = _plan(n, x.shape[1:], SOME, o, tuple(sizes), corner, pixels, lanes, True, 0, True)
+        plan = _plan(n, x.shape[1:], SOME, o, tuple(sizes), corner, pixels, lanes, True, 0, most)
         arrays = x, y, m.a, m.b, m.g, dw
         share("winograd_back_outputs", arrays, plan.scratch, plan.address, o, pixels, shares=-(-o // SOME), calls=max(1, products // SHARE))
     elif tiles < 8 * o:
