@@ -361,7 +361,7 @@ class _Members(MutableMapping[str, M]):
 
     def keys(self) -> KeysView[str]:
         """The names, as those of a dict: scripts print them, to see what there is. A mapping's own would print the members too."""
-        return dict.fromkeys(self._names, None).keys()
+        return dict.fromkeys(self._names).keys()
 
     def __repr__(self) -> str:
         return repr(dict(self))

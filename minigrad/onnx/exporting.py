@@ -530,12 +530,13 @@ def _verify(model: Any, given: _Inputs, proto: Any, beyond: Exception | None) ->
     if given.axes:
         runs["for other sizes"] = [larger(lambda n: 2 * n)]
         # what follows from the sizes that the export has seen in one way may follow from others in another; a model may take multiples only
-        runs["for other sizes than twice those given"] = [larger(lambda n: n + 1 if n > 1 else 3), larger(lambda n: 3 * n), None]
+        runs["for other sizes than twice those given"] = [larger(lambda n: n + 1 if n > 1 else 3), larger(lambda n: 3 * n)]
     engines, beyond = _engines(proto, beyond)
     for what, changes in runs.items():
-        arrays, expected = _first_taken(outputs, changes)
-        if expected is None:
+        taken = outputs(*changes) if len(changes) == 1 else _first_taken(outputs, changes)
+        if taken is None:
             continue
+        arrays, expected = taken
         for engine, run in list(engines.items()):
             try:
                 found = run(dict(zip(given.names, arrays, strict=True)))
@@ -552,12 +553,12 @@ def _verify(model: Any, given: _Inputs, proto: Any, beyond: Exception | None) ->
         warnings.warn(text, UserWarning, stacklevel=3)
 
 
-def _first_taken(outputs: Any, changes: Sequence[Any]) -> tuple[Any, Any]:
-    """The inputs and outputs of the model for the first of these changes that it takes; Nones where that is None."""
-    for change in changes[:-1]:
+def _first_taken(outputs: Any, changes: Sequence[Any]) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
+    """The inputs and outputs of the model for the first of these changes that it takes; None if it takes none of them."""
+    for change in changes:
         with contextlib.suppress(Exception):
             return outputs(change)
-    return (None, None) if changes[-1] is None else outputs(changes[-1])
+    return None
 
 
 def _engines(proto: Any, beyond: Exception | None) -> tuple[dict[str, Any], Exception | None]:

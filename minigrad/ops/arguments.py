@@ -88,8 +88,8 @@ def number(name: str, what: str, value: Any, rule: str | None = None) -> Any:
 
 def flag(name: str, what: str, value: Any) -> bool:
     """``value``, True or False. Raises ``TypeError`` for anything else: a number in its place was meant for another argument."""
-    if value is not True and value is not False and not isinstance(value, np.bool_):
-        raise TypeError(f"{name}: {what} must be True or False, but is {shown(value)}")
+    if value is not True and value is not False:  # `check` alone takes a microsecond, in each sum
+        check(name, {what: value}, **{what: "True or False"})
     return bool(value)
 
 

@@ -590,7 +590,7 @@ def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_
         raise ValueError(f"{name}: divisor_override must not be 0")
     else:
         divisor = whole(name, "divisor_override", divisor_override)
-    y = avg_pool(x, axes=axes, divisor=divisor, padded=bool(count_include_pad) if divisor_override is None else None)
+    y = avg_pool(x, axes=axes, divisor=divisor, padded=padded if divisor_override is None else None)
     return y[0] if single else y
 
 

@@ -54,8 +54,7 @@ I64 = np.dtype(np.int64)
 
 def _axes(name: str, shape: tuple[int, ...], dim: Any, keepdim: Any = False) -> tuple[int, ...] | None:
     """The axes that ``dim`` names, counted from the front; None for all of them. ``x.sum(0, 2)`` would take a second dim for ``keepdim``."""
-    if keepdim is not False and keepdim is not True:
-        flag(name, "keepdim", keepdim)
+    flag(name, "keepdim", keepdim)
     if dim is None:
         return None
     axes = positive_dims(name, dim, len(shape)) if isinstance(dim, (tuple, list)) else (positive_dim(name, dim, len(shape)),)
