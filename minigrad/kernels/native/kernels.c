@@ -1288,7 +1288,7 @@ static inline Long whole(Long count) { return (count + LANES - 1) / LANES * LANE
  * next, not a power of two, else they would compete for the same cache lines. */
 typedef struct { Long wide, tiles, apart; } Panels;
 
-/* In one panel, whatever the channels. */
+/* In one panel, whatever the channels; sums for each output lie so too, in place of tiles. */
 static inline Panels one_panel(Long c, Long tiles) { return (Panels){whole(c), tiles, tiles * whole(c) + LANES}; }
 
 /* Rows of tiles of one image from `first` to `end`, of `c` planes of h x w numbers, to 36 matrices from tile `at` on. Tiles begin every `pixels`
@@ -1544,15 +1544,16 @@ INLINE double winograd_share(const float *x, const float *w, const float *bias, 
                              const Long *places, const Long *y_places, const float *a, const float *b, const float *g, const Tiling *s, Long o,
                              Long o_step, Long c_step, Long flipped, int ready, const int pixels) {
     Panels panels = panels_of(s);
-    Long outputs = whole(o), apart = panels.tiles * outputs + LANES;
+    Panels products = one_panel(o, panels.tiles);
     if (!ready) block_of_input(x, s, 0, s->rows, places, frame, b, v, panels, pixels);
     for (Long k = 0; k < s->c; k += ACROSS) {
         Long some = least(ACROSS, s->c - k);
         kernel_points(w + k * c_step, g, u, o, some, o_step, c_step, s->u_step, flipped, 7 - pixels);
         for (int p = 0; p < 36; p++)
-            multiply_tiles(v + p * panels.apart + k * panels.tiles, panels.wide, u + p * s->u_step, some, panels.tiles, m + p * apart, outputs, k > 0);
+            multiply_tiles(v + p * panels.apart + k * panels.tiles, panels.wide, u + p * s->u_step, some, panels.tiles, m + p * products.apart,
+                           products.wide, k > 0);
     }
-    return outputs_of_points(m, apart, outputs, o, bias, y, strip, y_places, a, s, 0, s->rows, pixels);
+    return outputs_of_points(m, products.apart, products.wide, o, bias, y, strip, y_places, a, s, 0, s->rows, pixels);
 }
 
 /* The same in shares of s->o of `o` outputs, and of all rows up to `end`. The weights of a share begin o_step * s->o behind those of the one before. If
@@ -1585,9 +1586,6 @@ void NAME(winograd_outputs)(const float *restrict x, const float *restrict w, co
     }
 }
 
-/* From the sums of one point to those of the next: not a power of two, else they would compete for the same cache lines. */
-static inline Long sums_apart(Long o, Long c) { return o * whole(c) + LANES; }
-
 /* The gradient in the weights at 36 points, from such rows: sums[share][point][o][c], with whole(c) numbers in a row and a
  * vector behind each point. */
 void NAME(winograd_back)(const float *restrict x, const float *restrict y, const float *a, const float *b, float *restrict sums,
@@ -1595,7 +1593,7 @@ void NAME(winograd_back)(const float *restrict x, const float *restrict y, const
     const Tiling *s = (const Tiling *)table;
     const Long *places = (const Long *)(s + 1), *y_places = places + s->h * s->w;
     Panels xs = one_panel(s->c, s->rows * s->tw), ys = one_panel(s->o, s->rows * s->tw);
-    Long total_apart = sums_apart(s->o, s->c);
+    Long total_apart = one_panel(s->c, s->o).apart;
     float *strip = scratch + s->frame, *v = strip + s->strip, *g = v + s->points;
     memset(scratch, 0, sizeof(float) * (s->frame + s->strip));
     for (Long number; (number = take(turn)) * step < end;) {
@@ -1629,12 +1627,12 @@ INLINE void taps_of_points(const float *g, const Vector m[6], Vector *w, const i
 /* The first c of `channels` channels of o kernels from `shares` sums at 36 points, which are `share` apart. */
 INLINE void points_to_kernels(const float *sums, const float *g, float *dw, Long o, Long c, Long channels, Long share, Long shares, const int taps) {
     const int size = taps * taps;
-    Long wide = whole(c), apart = sums_apart(o, c);
+    Panels at = one_panel(c, o); /* of sums, a row for each output */
     for (Long i = 0; i < o; i++)
         for (Long k = 0; k < c; k += LANES) {
             Vector points[6][6], columns[6][5], cells[25 + LANES];
             for (int p = 0; p < 36; p++) {
-                const float *from = sums + p * apart + i * wide + k;
+                const float *from = sums + p * at.apart + i * at.wide + k;
                 Vector sum = load(from);
                 for (Long j = 1; j < shares; j++) sum += load(from + j * share);
                 points[p / 6][p % 6] = sum;
@@ -1685,7 +1683,7 @@ void NAME(winograd_back_outputs)(const float *restrict x, const float *restrict 
             block_of_gradient(from, outputs, s, 0, s->rows, y_places, strip, a, points, ys, 2);
         }
         for (Long k = 0; k < s->c; k += ACROSS) {
-            Long some = least(ACROSS, s->c - k), apart = sums_apart(outputs, some);
+            Long some = least(ACROSS, s->c - k), apart = one_panel(some, outputs).apart;
             for (int p = 0; p < 36; p++)
                 multiply_channels(points + p * ys.apart, ys.wide, outputs, v + p * xs.apart + k * xs.tiles, xs.wide, whole(some), xs.tiles,
                                   sums + p * apart, 0);
