@@ -43,10 +43,16 @@ enum { BLOCK = 512 };
 #define EVENS 0, 2, 4, 6
 #define ODDS 1, 3, 5, 7
 #endif
+/* Before a loop whose count is known when it is compiled: UNROLLED writes it out, so that the arrays that it indexes are registers (clang does what
+ * `GCC unroll` asks for only after it has put them into memory); INDEPENDENT says that its rounds do not write what others read. */
 #ifdef __clang__
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (Bits){__VA_ARGS__})
+#define UNROLLED _Pragma("GCC unroll 24")
+#define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef float Four __attribute__((vector_size(16)));
@@ -233,7 +239,7 @@ static inline float near_half(float x, float limit, const float *c, int degree) 
     float v = x > limit ? limit : x;
     v = v < -limit ? -limit : v;
     float q = v * v * (2.0f / (limit * limit)) - 1.0f, p = c[0];
-#pragma GCC unroll 20 /* else the loop over numbers is no loop over vectors */
+UNROLLED /* else the loop over numbers is no loop over vectors */
     for (int i = 1; i <= degree; i++) p = p * q + c[i];
     float s = v * p + 0.5f;
     s = x >= limit ? 1.0f : s;
@@ -871,7 +877,7 @@ void NAME(lstm_back)(const float *gy, const float *gcells, const float *cells, c
             const float *restrict a = gates + 4 * row, *restrict cell = cells + row, *restrict g = gy + row, *restrict gc = gcells + row;
             const float *restrict before = t ? cells + row - n * size : c + r * size;
             float *restrict to = d + 4 * row, *restrict state = back + r * size, *restrict kept = memory + r * size;
-#pragma GCC ivdep /* else there are too many pairs of arrays to be compared before */
+INDEPENDENT /* else there are too many pairs of arrays to be compared before */
             for (Long k = 0; k < size; k++) {
                 float i = a[k], f = a[size + k], m = a[2 * size + k], o = a[3 * size + k], squashed = tanh_(cell[k]);
                 float at_state = g[k] + state[k], at_cell = kept[k] + gc[k] + at_state * (o * (1.0f - squashed * squashed));
@@ -914,7 +920,7 @@ void NAME(gru_back)(const float *gy, const float *y, const float *gates, const f
             const float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict g = gy + row;
             const float *restrict before = t ? y + row - n * size : h + r * size;
             float *restrict to = outer + 3 * row, *restrict in = inner + 3 * row, *restrict state = back + r * size;
-#pragma GCC ivdep
+INDEPENDENT
             for (Long k = 0; k < size; k++) {
                 float u = a[k], z = a[size + k], m = a[2 * size + k], at = g[k] + state[k];
                 float dm = at * (1.0f - z) * (1.0f - m * m), du = dm * part[k] * (u * (1.0f - u)), dz = at * (before[k] - m) * (z * (1.0f - z));
@@ -991,7 +997,7 @@ static inline void pool_pairs(const float *x, Long w, float *y, uint8_t *which) 
     Vector cells[4] = {evens(x), odds(x), evens(x + w), odds(x + w)};
     Bits best, codes = {0};
     memcpy(&best, &cells[0], sizeof best);
-#pragma GCC unroll 3
+UNROLLED
     for (int k = 1; k < 4; k++) {
         Vector v = cells[k], was;
         memcpy(&was, &best, sizeof was);
@@ -1191,14 +1197,14 @@ static inline Long take(const char *turn) {
 
 INLINE void transpose(Vector v[LANES]) {
     Vector t[LANES];
-#pragma GCC unroll 4
+UNROLLED
     for (int round = 1; round < LANES; round *= 2) {
-#pragma GCC unroll 8
+UNROLLED
         for (int i = 0; i < LANES / 2; i++) {
             t[2 * i] = SHUFFLE(v[i], v[i + LANES / 2], ZIP_LOW);
             t[2 * i + 1] = SHUFFLE(v[i], v[i + LANES / 2], ZIP_HIGH);
         }
-#pragma GCC unroll 16
+UNROLLED
         for (int i = 0; i < LANES; i++) v[i] = t[i];
     }
 }
@@ -1265,14 +1271,14 @@ INLINE void output_points(const float *a, const Vector m[6], Vector *y, const in
 /* A tile, whose rows are `pitch` apart, to 36 points that are `apart`: of the input (side 6) or of the gradient. */
 INLINE void tile_points(const float *from, Long pitch, const float *matrix, float *to, Long apart, const int side) {
     Vector rows[6][6], column[6], points[6];
-#pragma GCC unroll 6
+UNROLLED
     for (int j = 0; j < side; j++) {
         for (int i = 0; i < side; i++) column[i] = load(from + i * pitch + j * LANES);
         if (side == 6) input_points(matrix, column, points);
         else gradient_points(matrix, column, points, side);
         for (int i = 0; i < 6; i++) rows[i][j] = points[i];
     }
-#pragma GCC unroll 6
+UNROLLED
     for (int i = 0; i < 6; i++) {
         if (side == 6) input_points(matrix, rows[i], points);
         else gradient_points(matrix, rows[i], points, side);
@@ -1349,7 +1355,7 @@ INLINE void kernel_points(const float *w, const float *g, float *u, Long o, Long
     for (Long block = 0; block < o; block += LANES)
         for (Long k = 0; k < c; k++) {
             Vector cells[25], columns[6][5];
-#pragma GCC unroll 7
+UNROLLED
             for (int j = 0; j < size; j += LANES) {
                 Vector v[LANES];
                 for (int i = 0; i < LANES; i++) {
@@ -1361,13 +1367,13 @@ INLINE void kernel_points(const float *w, const float *g, float *u, Long o, Long
                 for (int i = 0; i < LANES && j + i < size; i++) cells[flipped ? size - 1 - j - i : j + i] = v[i];
             }
             Vector points[6];
-#pragma GCC unroll 5
+UNROLLED
             for (int j = 0; j < taps; j++) {
                 weight_points(g, cells + j, taps, points, taps);
                 for (int i = 0; i < 6; i++) columns[i][j] = points[i];
             }
             float *to = u + block * c + k * LANES;
-#pragma GCC unroll 6
+UNROLLED
             for (int i = 0; i < 6; i++) {
                 weight_points(g, columns[i], 1, points, taps);
                 for (int j = 0; j < 6; j++) memcpy(to + (i * 6 + j) * u_step, &points[j], sizeof(Vector));
@@ -1389,24 +1395,24 @@ INLINE void multiply_rows(const float *from, Long row, Long step, const float *v
                           int add, const int high, const int wide) {
     Vector sums[2 * HIGH][2];
     const float *base[(2 * HIGH + 2) / 3];
-#pragma GCC unroll 24
+UNROLLED
     for (int i = 0; i < high; i++)
         for (int j = 0; j < wide; j++) sums[i][j] = all(0.0f);
-#pragma GCC unroll 8
+UNROLLED
     for (int i = 0; i < high; i += 3) base[i / 3] = from + i * row;
     for (Long k = 0; k < count; k++) {
         Vector v[2];
         for (int j = 0; j < wide; j++) v[j] = load(vectors + j * apart);
         vectors += next;
-#pragma GCC unroll 24
+UNROLLED
         for (int i = 0; i < high; i++) {
             float factor = base[i / 3][i % 3 * row];
             for (int j = 0; j < wide; j++) sums[i][j] += factor * v[j];
         }
-#pragma GCC unroll 8
+UNROLLED
         for (int i = 0; i < high; i += 3) base[i / 3] += step;
     }
-#pragma GCC unroll 24
+UNROLLED
     for (int i = 0; i < high; i++)
         for (int j = 0; j < wide; j++) {
             if (add) sums[i][j] += load(to + i * to_row + j * LANES);
@@ -1474,13 +1480,13 @@ INLINE double outputs_of_points(const float *m, Long apart, Long outputs, Long o
                     const float *from = m + ((done + i) * s->tw + j) * outputs + k;
                     float *to = strip + (i * s->y_pitch + j) * pixels * LANES;
                     Vector lines[4][6], points[6], results[4];
-#pragma GCC unroll 6
+UNROLLED
                     for (int c = 0; c < 6; c++) {
                         for (int r = 0; r < 6; r++) points[r] = load(from + (r * 6 + c) * apart);
                         output_points(a, points, results, pixels);
                         for (int r = 0; r < pixels; r++) lines[r][c] = results[r];
                     }
-#pragma GCC unroll 4
+UNROLLED
                     for (int r = 0; r < pixels; r++) {
                         output_points(a, lines[r], results, pixels);
                         for (int c = 0; c < pixels; c++) {
@@ -1646,7 +1652,7 @@ INLINE void points_to_kernels(const float *sums, const float *g, float *dw, Long
             }
             for (int j = size; j < size + LANES; j++) cells[j] = all(0.0f);
             float *to = dw + (i * channels + k) * size;
-#pragma GCC unroll 7
+UNROLLED
             for (int j = 0; j < size; j += LANES) { /* unrolled, so that each call of memcpy knows how much it copies */
                 transpose(cells + j);
                 for (Long l = 0; l < least(LANES, c - k); l++) memcpy(to + l * size + j, &cells[j + l], 4 * (size - j < LANES ? size - j : LANES));
@@ -1901,18 +1907,18 @@ static void turn_weights(const float *w, const float *bias, const Long *weights,
 /* `high` pixels, which lie side by side from x on, times turned weights: `wide` vectors of each. */
 INLINE void multiply_places(const float *x, const Long *cells, Long count, const float *bias, const float *w, float *to, const int high, const int wide) {
     Vector sums[2 * HIGH][2];
-#pragma GCC unroll 24
+UNROLLED
     for (int i = 0; i < high; i++)
         for (int j = 0; j < wide; j++) sums[i][j] = load(bias + j * LANES);
     for (Long k = 0; k < count; k++, w += wide * LANES) {
         const float *place = x + cells[k];
         Vector v[2];
         for (int j = 0; j < wide; j++) v[j] = load(w + j * LANES);
-#pragma GCC unroll 24
+UNROLLED
         for (int i = 0; i < high; i++)
             for (int j = 0; j < wide; j++) sums[i][j] += place[i] * v[j];
     }
-#pragma GCC unroll 24
+UNROLLED
     for (int i = 0; i < high; i++)
         for (int j = 0; j < wide; j++) memcpy(to + (i * wide + j) * LANES, &sums[i][j], sizeof(Vector));
 }
@@ -2082,7 +2088,7 @@ void NAME(convolve)(const float *restrict x, const float *restrict w, const floa
 INLINE void multiply_pixels(const float *frame, const Long *cells, const Segment *segment, Long segments, const float *turned, float *sums, Long o,
                             const int high, const int wide) {
     Vector total[2 * HIGH][2];
-#pragma GCC unroll 24
+UNROLLED
     for (int i = 0; i < high; i++)
         for (int v = 0; v < wide; v++) total[i][v] = all(0.0f);
     for (Long k = 0; k < segments; k++) {
@@ -2090,14 +2096,14 @@ INLINE void multiply_pixels(const float *frame, const Long *cells, const Segment
         for (; from < end; from += wide * LANES, x++) {
             Vector g[2];
             for (int v = 0; v < wide; v++) g[v] = load(from + v * LANES);
-#pragma GCC unroll 24
+UNROLLED
             for (int i = 0; i < high; i++) {
                 float cell = x[cells[i]];
                 for (int v = 0; v < wide; v++) total[i][v] += cell * g[v];
             }
         }
     }
-#pragma GCC unroll 24
+UNROLLED
     for (int i = 0; i < high; i++)
         for (int v = 0; v < wide; v++) {
             Vector sum = load(sums + i * o + v * LANES) + total[i][v];
@@ -2323,15 +2329,15 @@ INLINE void plane_and_frame(const Depthwise *s, float *plane, float *frame, cons
 INLINE void depthwise_rows(const Depthwise *s, const float *frame, const float *weights, float bias, float *y, Long r, const int count) {
     for (Long q = 0; q < s->ow; q += LANES) {
         Vector sums[count];
-#pragma GCC unroll 4
+UNROLLED
         for (int k = 0; k < count; k++) sums[k] = all(bias);
         for (Long i = 0; i < s->kh * s->kw; i++) {
             Vector w = in_register(all(weights[i]));
             const float *from = frame + r * s->step + s->at[i] + q;
-#pragma GCC unroll 4
+UNROLLED
             for (int k = 0; k < count; k++) sums[k] += load(from + k * s->step) * w;
         }
-#pragma GCC unroll 4
+UNROLLED
         for (int k = 0; k < count; k++) {
             float *to = y + (r + k) * s->ow + q;
             if (q + LANES <= s->ow) memcpy(to, &sums[k], sizeof sums[k]);
@@ -2377,22 +2383,22 @@ void NAME(depthwise_back)(const float *y, const float *weights, float *x, float 
 INLINE void depthwise_taps(const Depthwise *s, const float *frame, const float *y, double *totals, Long first, const int taps) {
     Vector sums[taps];
     const Long *at = s->at + first;
-#pragma GCC unroll 9
+UNROLLED
     for (int k = 0; k < taps; k++) sums[k] = all(0.0f);
     for (Long r = 0; r < s->oh; r++, y += s->ow, frame += s->step) {
         Long q = 0, left = s->ow % LANES;
         for (; q + LANES <= s->ow; q += LANES) {
             Vector g = load(y + q);
-#pragma GCC unroll 9
+UNROLLED
             for (int k = 0; k < taps; k++) sums[k] += g * load(frame + at[k] + q);
         }
         if (left) { /* what lies behind the row in the frame may be infinite */
             Vector g = load_some(y + q, left, 0.0f);
-#pragma GCC unroll 9
+UNROLLED
             for (int k = 0; k < taps; k++) sums[k] += g * load_some(frame + at[k] + q, left, 0.0f);
         }
     }
-#pragma GCC unroll 9
+UNROLLED
     for (int k = 0; k < taps; k++) totals[first + k] += add_lanes(sums[k]);
 }
 
@@ -2478,10 +2484,10 @@ static void times_matrix(const float *x, Long size, Long high, const float *pane
 /* LANES columns of LANES rows, which are `size` numbers apart, as rows of a panel. */
 INLINE void turned_block(const float *from, Long size, float *panel) {
     Vector block[LANES];
-#pragma GCC unroll 16
+UNROLLED
     for (int j = 0; j < LANES; j++) block[j] = load(from + j * size);
     transpose(block);
-#pragma GCC unroll 16
+UNROLLED
     for (int j = 0; j < LANES; j++) memcpy(panel + j * PANEL, block + j, sizeof(Vector));
 }
 
