@@ -22,7 +22,7 @@ from minigrad.dtypes import OF_NUMPY
 from minigrad.engine import F16, F32, F64, Shell
 from minigrad.files import checkpoint
 from minigrad.files.checkpoint import CheckpointError, explained, open_archive, opened, read_array, read_entry
-from minigrad.ops.arguments import check
+from minigrad.ops.arguments import check, shown_of_file
 from minigrad.tensor import TENSOR_CLASSES, Tensor, made
 
 __all__ = ["load", "load_torch"]
@@ -207,8 +207,13 @@ class _Bounded:
         return self._file.read(n)
 
 
+_FOR_EACH_BYTE = 64  # of a pickle that was read, calls may make so many: a list, which is one byte long, takes them too
+
+
 class _Machine:
     """Runs one pickle.
+
+    What has been made can be used again and again, so calls that copy it are counted: a pickle of a megabyte could ask for terabytes.
 
     Args:
         persistent: turns the persistent id that a pickle holds in place of a storage into an object.
@@ -220,11 +225,15 @@ class _Machine:
         self._persistent, self._budget, self._dry = persistent, budget, dry
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._made = 0  # bytes that calls have made
+        self._read: Callable[[], int] = lambda: 0  # bytes of the pickle that were read
 
     def run(self, file: IO[bytes]) -> Any:
         """The object that the pickle at the file's position describes; the position is then behind it."""
         import pickletools
 
+        start = file.tell()
+        self._made, self._read = 0, lambda: file.tell() - start
         for opcode, arg, _ in pickletools.genops(_Bounded(file)):  # type: ignore[arg-type]
             if opcode.name == "STOP":
                 (result,) = self._stack
@@ -310,13 +319,21 @@ class _Machine:
                 return items
         raise CheckpointError("its pickle takes more from the stack than there is")
 
+    def _makes(self, count: int, each: int) -> None:
+        """Count ``count`` things of ``each`` bytes that a call is about to make."""
+        self._made += count * each
+        if self._made > _FOR_EACH_BYTE * self._read():
+            raise CheckpointError("its pickle makes the same things again and again, more than a file of this length ever holds")
+
     # ---------------------------------------------------------------------------------- what GLOBALS stand for
 
     def _ordered_dict(self, pairs: Any = ()) -> OrderedDict:
-        return _fill(OrderedDict(), [x for pair in _sequence(pairs) for x in _sequence(pair, 2)])
+        self._makes(len(_sequence(pairs)), 128)
+        return _fill(OrderedDict(), [x for pair in pairs for x in _sequence(pair, 2)])
 
     def _set(self, items: Any = ()) -> set:
-        return {_key(x) for x in _sequence(items)}
+        self._makes(len(_sequence(items)), 64)
+        return {_key(x) for x in items}
 
     def _frozenset(self, items: Any = ()) -> frozenset:
         return frozenset(self._set(items))
@@ -327,14 +344,17 @@ class _Machine:
     def _encode(self, text: str, encoding: str = "latin1") -> bytes:
         """The bytes for which protocol 2 writes this call."""
         if encoding not in ("latin1", "latin-1"):
-            raise CheckpointError(f"it calls _codecs.encode for the encoding {encoding!r}")
-        return _expect(text, str).encode("latin1")
+            raise CheckpointError(f"it calls _codecs.encode for the encoding {shown_of_file(encoding)}")
+        self._makes(len(_expect(text, str)), 1)
+        return text.encode("latin1")
 
     def _size(self, sizes: Any = ()) -> tuple[int, ...]:
-        return tuple(_count(n) for n in _sequence(sizes))
+        self._makes(len(_sequence(sizes)), 8)
+        return tuple(_count(n) for n in sizes)
 
     def _device(self, kind: str, index: int | None = None) -> str:
-        return _expect(kind, str) if index is None else f"{_expect(kind, str)}:{_count(index)}"
+        self._makes(len(_expect(kind, str)), 1)
+        return kind if index is None else f"{kind}:{_count(index)}"
 
     def _tensor(
         self, storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, hooks: Any = None, metadata: Any = None
@@ -418,15 +438,26 @@ def _sequence(value: Any, length: int | None = None) -> list[Any] | tuple[Any, .
 
 def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
-        raise CheckpointError(f"it has {value!r:.30} where a size or a position is expected")
+        raise CheckpointError(f"it has {shown_of_file(value)} where a size or a position is expected")
     return value
 
 
+_LONGEST_KEY = 100  # parts of a tuple
+
+
 def _key(value: Any) -> Any:
-    """A key of a dict or a member of a set; not nested, because a nested key can take extremely long to hash."""
-    for part in value if isinstance(value, tuple) else (value,):
+    """A key of a dict or a member of a set; neither nested nor long, because such a key can take extremely long to hash.
+
+    Whole numbers are below 2**60 for the same reason: multiples of 2**61 - 1 all have the hash 0.
+    """
+    parts = value if isinstance(value, tuple) else (value,)
+    if len(parts) > _LONGEST_KEY:
+        raise CheckpointError(f"it has a key of {len(parts)} parts; a key may have {_LONGEST_KEY}")
+    for part in parts:
         if not isinstance(part, (str, bytes, int, float, type(None))):
             raise CheckpointError(f"it has a key of type {_describe(part)}")
+        if isinstance(part, int) and not -(2**60) < part < 2**60:
+            raise CheckpointError("it has a key that is a number of 2**60 or more")
     return value
 
 
@@ -467,7 +498,7 @@ def _storage_id(saved: Any) -> tuple[np.dtype, str, int, Any]:
     """The dtype, key, number of elements and further fields of the persistent id of a storage in a pickle."""
     kind, storage, key, _, numel, *rest = _sequence(saved)
     if kind != "storage" or not isinstance(storage, _Name) or storage.dtype is None:
-        raise CheckpointError(f"it holds {kind!r:.30} of {_describe(storage)} where a storage is expected")
+        raise CheckpointError(f"it holds {shown_of_file(kind)} of {_describe(storage)} where a storage is expected")
     return storage.dtype, str(_expect(key, str, int)), _count(numel), rest
 
 

@@ -123,6 +123,16 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 and "\n" not in text else f"a {type(value).__name__}"
 
 
+def shown_of_file(value: Any) -> str:
+    """``value`` out of a file that may be hostile: as :func:`shown`, but a container by its type alone, for it may hold the same thing 2**60 times.
+
+    >>> from minigrad.ops.arguments import shown_of_file
+    >>> shown_of_file(-3), shown_of_file((1, 2))
+    ('-3', 'a tuple')
+    """
+    return shown(value) if isinstance(value, (str, bytes, int, float)) else f"a {type(value).__name__}"
+
+
 def check(name: str, given: Mapping[str, Any], optional: str = "", /, **rules: int | str | tuple[Any, ...] | type) -> None:
     """Refuse options that break their rule: ``check("fit", locals(), "monitor", epochs=1, monitor="a name")`` at the head of a function.
 

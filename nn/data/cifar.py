@@ -14,8 +14,8 @@ import numpy as np
 
 from minigrad.nn.data.collate import default_collate
 from minigrad.nn.data.dataset import Dataset
-from minigrad.nn.data.idx import DataError
-from minigrad.ops.arguments import check
+from minigrad.nn.data.idx import MAX_DIMS, DataError
+from minigrad.ops.arguments import check, shown_of_file
 from minigrad.tensor import as_tensor
 
 
@@ -23,13 +23,13 @@ class _DType:
     """What stands for ``numpy.dtype`` in a pickle: whole numbers and floats only."""
 
     def __init__(self, code: Any, align: Any = False, copy: Any = False):
-        code = code.decode() if isinstance(code, bytes) else code
-        if code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"):
-            raise pickle.UnpicklingError(f"its arrays are of {code!r:.30}")
+        code = code.decode() if type(code) is bytes else code
+        if type(code) is not str or code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"):
+            raise pickle.UnpicklingError(f"its arrays are of {shown_of_file(code)}")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
-        self.dtype = self.dtype.newbyteorder({">": ">", b">": ">"}.get(state[1], "<"))
+        self.dtype = self.dtype.newbyteorder(">" if state[1] in (">", b">") else "<")
 
 
 class _Array:
@@ -40,8 +40,10 @@ class _Array:
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, fortran, raw = state
         raw = raw.encode("latin1") if isinstance(raw, str) else raw
-        if type(raw) is not bytes or len(raw) != math.prod(shape) * kind.dtype.itemsize:
-            raise pickle.UnpicklingError(f"an array of shape {shape!r:.60} does not fill its bytes")
+        if type(shape) is not tuple or not all(type(n) is int and 0 <= n < 2**31 for n in shape):  # (a product with a text would repeat it)
+            raise pickle.UnpicklingError("the shape of an array is no tuple of sizes")
+        if len(shape) > MAX_DIMS or type(raw) is not bytes or len(raw) != math.prod(shape) * kind.dtype.itemsize:
+            raise pickle.UnpicklingError(f"an array of {len(shape)} dimensions does not fill its bytes")
         array = np.frombuffer(raw, kind.dtype).reshape(shape, order="F" if fortran else "C")
         self.array = array.astype(kind.dtype.newbyteorder("="))
 
@@ -49,7 +51,7 @@ class _Array:
 def _encoded(text: str, encoding: str) -> bytes:
     """The bytes for which protocol 2 writes a call of ``_codecs.encode``."""
     if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"it encodes for {encoding!r:.30}")
+        raise pickle.UnpicklingError(f"it encodes for {shown_of_file(encoding)}")
     return text.encode("latin1")
 
 
@@ -70,7 +72,19 @@ class _Reader(_Unpickler):
     """Reads arrays, lists, bytes and numbers, and runs nothing that a file may name.
 
     It is the unpickler that is written in Python: the one in C reserves as much memory for its memo as a file asks for.
+
+    Bytes and arrays are made of bytes of the file. What has been read can be used again and again, so they are counted: all arrays together, and all
+    bytes of a text, have no more bytes than the file.
     """
+
+    def __init__(self, content: bytes):
+        super().__init__(io.BytesIO(content), encoding="bytes")  # of a file, read() would reserve too much
+        self.left = 2 * len(content)
+
+    def _made(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise pickle.UnpicklingError("it makes arrays of the same bytes again and again, which these files never do")
 
     dispatch = {code: step for code, step in _Unpickler.dispatch.items() if code in {getattr(pickle, name)[0] for name in _OPCODES.split()}}
 
@@ -97,13 +111,22 @@ class _Reader(_Unpickler):
         if not isinstance(self.stack[-1], (_Array, _DType)):  # anything else would get attributes, a function of this module too
             raise pickle.UnpicklingError(f"it builds a {type(self.stack[-1]).__name__}")
         self.stack[-1].__setstate__(state)
+        if isinstance(self.stack[-1], _Array):
+            self._made(self.stack[-1].array.nbytes)
 
-    dispatch |= {pickle.SETITEM[0]: load_setitem, pickle.SETITEMS[0]: load_setitems, pickle.BUILD[0]: load_build}
+    def load_reduce(self) -> None:
+        super().load_reduce()
+        if type(self.stack[-1]) is bytes:
+            self._made(len(self.stack[-1]))
+
+    dispatch |= {
+        pickle.SETITEM[0]: load_setitem, pickle.SETITEMS[0]: load_setitems, pickle.BUILD[0]: load_build, pickle.REDUCE[0]: load_reduce,
+    }  # fmt: skip
 
 
 def _unpickled(path: Path) -> dict[str, Any]:
     try:
-        found = _Reader(io.BytesIO(path.read_bytes()), encoding="bytes").load()  # of a file, read() would reserve too much
+        found = _Reader(path.read_bytes()).load()
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged pickle raises anything

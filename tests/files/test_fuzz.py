@@ -200,6 +200,98 @@ def test_a_pickle_of_pytorch_s_that_says_it_is_long_reserves_no_memory(tmp_path)
         assert fuzz.read_hostile(path, nn.load_torch, CheckpointError) is None
 
 
+# what a pickle has made it can use again and again, for two or three bytes each time
+
+
+def text(content):
+    return b"X" + struct.pack("<I", len(content)) + content
+
+
+def repeated(what, times):
+    return b"(" + what * times + b"l"
+
+
+NESTED = b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(60)) + b"0"  # 60 tuples, each with the one before twice
+LONG_LIST = b"(" + b"K\x01" * 200_000 + b"tq\x00" + b"0"
+LONG_TEXT = text(b"x" * 1_000_000) + b"q\x00" + b"0"
+PAIRS = b"(" + b"".join(b"M" + struct.pack("<H", i) + b"N\x86" for i in range(50_000)) + b"tq\x00" + b"0"
+STORAGE = b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(b"0") + text(b"cpu")
+MULTIPLES = b"".join(b"\x8a\x0b" + (i * (2**61 - 1)).to_bytes(11, "little") + b"N" for i in range(1, 50_000))
+
+OF_PYTORCH = {
+    "sizes": opcodes(LONG_LIST, repeated(called("torch", "Size", b"h\x00"), 2000)),
+    "sets": opcodes(LONG_LIST, repeated(called("builtins", "frozenset", b"h\x00"), 2000)),
+    "dicts": opcodes(PAIRS, repeated(called("collections", "OrderedDict", b"h\x00"), 2000)),
+    "bytes": opcodes(LONG_TEXT, repeated(called("_codecs", "encode", b"h\x00"), 6000)),
+    "devices": opcodes(LONG_TEXT, repeated(called("torch", "device", b"h\x00K\x01"), 6000)),
+    "keys of many parts": opcodes(LONG_LIST, b"}" + b"h\x00Ns" * 20_000),
+    "keys with one hash": opcodes(b"}(", MULTIPLES, b"u"),
+    "a nested size": opcodes(NESTED, called("torch", "Size", b"h\x3c\x85")),
+    "a nested encoding": opcodes(NESTED, called("_codecs", "encode", text(b"x"), b"h\x3c")),
+    "a nested name of a storage": opcodes(NESTED, b"(h\x3ch\x00h\x00h\x00h\x00tQ"),
+    "a nested length of a storage": opcodes(NESTED, STORAGE + b"h\x3ctQ"),
+}
+
+
+@pytest.mark.parametrize("name", OF_PYTORCH)
+def test_pickles_of_pytorch_that_use_again_what_they_have_made(name, tmp_path):
+    path = tmp_path / "file.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", OF_PYTORCH[name])
+        archive.writestr("a/data/0", bytes(16))
+    assert fuzz.read_hostile(path, nn.load_torch, CheckpointError) is None
+    with pytest.raises(
+        CheckpointError, match="again and again|has a key|where a size or a position|for the encoding a tuple|it holds a tuple"
+    ):
+        nn.load_torch(path)
+
+
+def test_sets_and_keys_that_real_checkpoints_have_are_read(tmp_path):
+    """What is there once in the file is never too much, short keys may be used often."""
+    made = {
+        "set": set(range(1000)),
+        "size": tuple(range(1000)),
+        "dicts": [{("a", 1): i} for i in range(1000)],
+        "bytes": [b"\xff" * 1000] * 5,
+    }
+    path = tmp_path / "file.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", pickle.dumps(made, 2))
+    assert nn.load_torch(path) == made
+
+
+ARRAY = called("numpy.core.multiarray", "_reconstruct", b"N", b"N", b"N")
+NUMBER = b"\x8a\x05" + (1 << 34).to_bytes(5, "little")
+BYTE = called("numpy", "dtype", text(b"u1"))
+OF_CIFAR = {
+    "texts": opcodes(LONG_TEXT, repeated(called("_codecs", "encode", b"h\x00" + text(b"latin1")), 6000)),
+    "arrays": opcodes(
+        b"T" + struct.pack("<I", 1_000_000) + bytes(1_000_000) + b"q\x000",
+        repeated(ARRAY + b"(NJ" + struct.pack("<I", 1_000_000) + b"\x85" + BYTE + b"\x89h\x00tb", 4000),
+    ),
+    "a nested dtype": opcodes(NESTED, called("numpy", "dtype", b"h\x3c")),
+    "a nested byte order": opcodes(NESTED, called("numpy", "dtype", text(b"u1")), b"(Nh\x3ctb"),
+    "a nested encoding": opcodes(NESTED, called("_codecs", "encode", text(b"x"), b"h\x3c")),
+    "a nested shape": opcodes(NESTED, ARRAY, b"(Nh\x3c", BYTE, b"\x89", text(b"x"), b"tb"),
+    "a shape with a text": opcodes(ARRAY, b"(N", text(b"abcd") + NUMBER + b"\x86", BYTE, b"\x89", text(b"x"), b"tb"),
+}
+
+
+@pytest.mark.parametrize("name", OF_CIFAR)
+def test_pickles_of_cifar_that_use_again_what_they_have_made(name, tmp_path):
+    path = tmp_path / "data_batch_1"
+    path.write_bytes(OF_CIFAR[name])
+    assert fuzz.read_hostile(path, read_cifar, DataError) is None
+
+
+@pytest.mark.parametrize("sizes", [(0, 2**32 - 1, 2**32 - 1, 2**32 - 1), (2**32 - 1, 2**32 - 1, 0), (0, *[2**32 - 1] * 31)])
+def test_an_empty_idx_of_a_shape_that_numpy_has_not(sizes, tmp_path):
+    path = tmp_path / "file.idx"
+    path.write_bytes(bytes([0, 0, 14, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes))
+    with pytest.raises(DataError, match="no array has the shape"):
+        read_idx(path)
+
+
 def test_labels_in_lists_of_lists_fill_no_memory(tmp_path):
     """Thirty lists, each with the one before twice: as an array they would have 2**30 numbers."""
     labels = [1]
