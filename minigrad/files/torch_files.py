@@ -9,6 +9,7 @@ call anything that can be imported. Here it runs on a machine that only builds c
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -226,7 +227,7 @@ class _Machine:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
         self._made = 0  # bytes that calls have made
-        self._read: Callable[[], int] = lambda: 0  # bytes of the pickle that were read
+        self._read: Callable[[], float] = lambda: math.inf  # bytes of the pickle that were read; one that runs none has no memo
 
     def run(self, file: IO[bytes]) -> Any:
         """The object that the pickle at the file's position describes; the position is then behind it."""

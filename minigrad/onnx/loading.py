@@ -39,7 +39,7 @@ def load(
 
     Raises:
         OnnxError: the file is no ONNX model, is damaged, reaches out of its folder, or has an operator or dtype that minigrad has not. A call
-            raises it for results that would be too large.
+            raises it for inputs that an operator does not take, and for results that would be too large.
         OSError: it cannot be read.
         ImportError: the package ``onnx`` is not installed.
 

@@ -49,7 +49,9 @@ class Known(Step):
         """The results of the node. Raises :class:`OnnxError` for inputs that its operator does not take."""
         try:
             return self.run(*inputs)
-        except (ArithmeticError, AttributeError, KeyError, MemoryError, TypeError) as error:
+        except OnnxError:
+            raise
+        except Exception as error:  # of an op for shapes, of numpy for an index, of Python for an attribute of another type
             given = ", ".join(
                 "nothing" if x is None else f"{x._data.dtype}{x._data.shape}" if hasattr(x, "_data") else "a sequence" for x in inputs
             )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad.kernels import native
-from minigrad.onnx import OnnxError, load
+from minigrad.onnx import load
 from minigrad.onnx.table import OPERATORS
 
 LARGEST_INPUT = 1 << 16  # elements: larger inputs are not made
@@ -97,10 +97,7 @@ def read(path):
                 feed.append(mg.ones(*sizes, dtype=getattr(mg, kind or "float32", mg.float32)) if sizes else mg.tensor(1.0))
             except TypeError:  # a type that is no tensor's
                 return
-        try:
-            found = model(*feed)
-        except (ValueError, IndexError, TypeError, RuntimeError) as error:  # of an operator, for these inputs
-            raise OnnxError(f"running it: {type(error).__name__}: {error}") from error
+        found = model(*feed)
         for value in found if isinstance(found, tuple) else (found,):
             if isinstance(value, mg.Tensor):
                 value.detach().numpy().sum()

@@ -241,7 +241,7 @@ def test_pickles_of_pytorch_that_use_again_what_they_have_made(name, tmp_path):
         archive.writestr("a/data/0", bytes(16))
     assert fuzz.read_hostile(path, nn.load_torch, CheckpointError) is None
     with pytest.raises(
-        CheckpointError, match="again and again|has a key|where a size or a position|for the encoding a tuple|it holds a tuple"
+        CheckpointError, match=r"again and again|has a key|where a size or a position|for the encoding a tuple|it holds a tuple"
     ):
         nn.load_torch(path)
 
