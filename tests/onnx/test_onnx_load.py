@@ -117,6 +117,14 @@ def test_errors_name_the_node():
     assert "adding" in "".join(caught.value.__notes__)
 
 
+@pytest.mark.parametrize(("shape", "scales", "antialias"), [((2, 32768), "1, 2", 0), ((2, 2), "1, 0.00000001", 1)])
+def test_the_weights_of_a_resize_are_counted_before_they_are_made(shape, scales, antialias):
+    text = f'<mode = "linear", antialias = {antialias}> (x, , s)'
+    model = load(model_of(f"g (float[N,M] x) => (float[N,M] y) {{ s = Constant <value = float[2] {{{scales}}}> ()\n y = Resize {text} }}"))
+    with pytest.raises(OnnxError, match=r"in memory at one time, and the limit is"):
+        model(mg.ones(*shape))
+
+
 def test_what_an_operator_does_not_take_is_an_error_of_onnx():
     """Whatever the op behind it raises: a file that says so is not of the program that loads it."""
     for text, inputs in [

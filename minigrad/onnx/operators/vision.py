@@ -62,6 +62,8 @@ def _matrix(at: np.ndarray, size: int, scale: float, mode: str, a: float, exclud
     reach = 2 if mode == "cubic" else 1
     narrow = min(scale, 1.0) if antialias else 1.0
     wide = math.ceil(reach / narrow)
+    room((len(at), size), np.float64)
+    room((4, max(len(at), 1), 2 * wide), np.float64)  # pixels that reach it, their distances and weights
     cells = np.floor(at)[:, None] + np.arange(1 - wide, wide + 1)
     distance = (cells - at[:, None]) * narrow
     weights = _cubic(distance, a) if mode == "cubic" else np.maximum(1 - np.abs(distance), 0)
@@ -133,7 +135,6 @@ def _resize(
             y = getitem(y, (*[slice(None)] * d, places))
         else:
             weights = _matrix(at, shape[d], factors[d], mode, cubic_coeff_a, bool(exclude_outside), bool(antialias))
-            room([*weights.shape], np.float64)
             dtype = y._data.dtype if y._data.dtype.kind == "f" else np.dtype(np.float32)
             turned = mg.movedim(y.to(dtype), d, -1)
             y = mg.movedim(mg.matmul(turned, constant(weights.T.astype(dtype))), -1, d)
