@@ -101,6 +101,26 @@ class Size(int):
         return Size(-int(self), -self.base, {axis: -factor for axis, factor in self.factors.items()})
 
 
+class Unclear(Size):
+    """A number that differs at another size of an input, as ``size // 2`` or ``size % 2`` do, and is no sum of multiples: it cannot be written."""
+
+    def __new__(cls, value: int) -> Unclear:
+        """The number ``value`` of the first call."""
+        return super().__new__(cls, value, 0, {})
+
+    def __add__(self, other: int) -> Unclear:
+        """As unclear with a number more."""
+        return Unclear(int(self) + int(other))
+
+    def __neg__(self) -> Unclear:
+        """As unclear."""
+        return Unclear(-int(self))
+
+
+class UnclearFloat(float):
+    """A floating number that differs at another size of an input, as ``size**0.5`` does: it cannot be written."""
+
+
 class Heard:
     """What one call of a model was.
 
@@ -174,7 +194,7 @@ def _size(known: Any, other: int, axis: tuple[str, int], sizes: tuple[int, int])
     if known is None or int(known) == other:
         return known
     size = _merge(known, other, axis, sizes)
-    return None if size is known else size
+    return None if isinstance(size, Unclear) else size
 
 
 def _note_changes(first: Heard, a: Call, b: Call, axis: tuple[str, int], sizes: tuple[int, int], noted: set[int]) -> None:
@@ -198,10 +218,12 @@ def _merge(a: Any, b: Any, axis: tuple[str, int], sizes: tuple[int, int]) -> Any
         return type(a)(*values) if hasattr(a, "_fields") else type(a)(values)
     if isinstance(a, slice) and isinstance(b, slice):
         return slice(*[_merge(getattr(a, p), getattr(b, p), axis, sizes) for p in ("start", "stop", "step")])
+    if type(a) is float and type(b) is float and a != b and a == a:
+        return UnclearFloat(a)
     if type(a) in (int, Size) and type(b) is int and int(a) != b:
         slope, rest = divmod(b - int(a), sizes[1] - sizes[0])
         if rest:
-            return a
+            return Unclear(int(a))
         factors = {**(a.factors if isinstance(a, Size) else {}), axis: slope}
         return Size(int(a), (a.base if isinstance(a, Size) else int(a)) - slope * sizes[0], factors)
     return a

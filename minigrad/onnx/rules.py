@@ -59,7 +59,18 @@ def _common(call: Call) -> Any:
     kind = np.result_type(*sized) if sized else np.dtype(np.float32)
     if kind.kind != "f" and any(isinstance(x, float) or (isinstance(x, np.ndarray) and x.dtype.kind == "f") for x in call.inputs):
         return np.dtype(np.float32)
+    if kind.kind in "iu" and any(type(x) is int and x != _within(x, kind) for x in call.inputs):
+        wide = np.dtype(np.int64)  # in which a number is that the dtype has not
+        fits = kind != np.uint64 and all(x == _within(x, wide) for x in call.inputs if type(x) is int)
+        return wide if fits else np.dtype(np.float64)
     return np.result_type(kind, np.int64) if kind.kind == "b" and any(type(x) is int for x in call.inputs) else kind
+
+
+def _within(bound: Any, dtype: np.dtype) -> Any:
+    """A bound of numbers of a dtype; the least or the largest number of an integer dtype for an int beyond."""
+    if type(bound) is not int or dtype.kind not in "iu":
+        return bound
+    return min(max(bound, int(np.iinfo(dtype).min)), int(np.iinfo(dtype).max))
 
 
 def _comparison(operator: str) -> Any:
@@ -288,6 +299,7 @@ def _lerp(w: Writer, call: Call) -> str:
 def _clamp(w: Writer, call: Call) -> str:
     x, low, high = call["input"], call["min"], call["max"]
     dtype = call.outs[0].dtype
+    low, high = _within(low, dtype), _within(high, dtype)
     if not any(isinstance(v, np.ndarray) and v.ndim for v in (low, high)):
         return w.node("Clip", w.cast(x, dtype), *[None if v is None else w.cast(v, dtype) for v in (low, high)])
     name = w.cast(x, dtype)

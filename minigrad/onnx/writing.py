@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.onnx.hearing import Call, Size, where
+from minigrad.onnx.hearing import Call, Size, Unclear, UnclearFloat, where
 from minigrad.onnx.reader import NUMBERS, OnnxError, official
 
 RULES: dict[str, Callable[[Writer, Call], Any]] = {}
@@ -101,6 +101,8 @@ class Writer:
                 if id(x) not in self.changing:
                     self.constants_written.add(id(x))
             return name
+        if isinstance(x, UnclearFloat):
+            raise self._unclear(float(x))
         if isinstance(x, Size):
             return self.node("Cast", self._number(x), to=NUMBERS[np.dtype(dtype or np.int64).name])
         return self.constant(np.asarray(x, dtype))
@@ -181,7 +183,9 @@ class Writer:
         return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=0)
 
     def _number(self, size: Size) -> str:
-        """A scalar int64 with the value of a size."""
+        """A scalar int64 with the value of a size. Raises :class:`OnnxError` for one of which only two values are known."""
+        if isinstance(size, Unclear):
+            raise self._unclear(int(size))
         total: Any = None
         for axis, factor in size.factors.items():
             term = self._axis(axis)
@@ -189,6 +193,14 @@ class Writer:
                 term = self.node("Mul", term, self.constant(np.asarray(factor, np.int64)))
             total = term if total is None else self.node("Add", total, term)
         return total if size.base == 0 else self.node("Add", total, self.constant(np.asarray(size.base, np.int64)))
+
+    def _unclear(self, number: float) -> OnnxError:
+        """The error for a number that Python computed from the size of a dynamic axis, in a way that two runs do not tell."""
+        place = f"{where(self.call)}: " if self.call is not None else ""
+        return OnnxError(
+            f"export: {place}the number {number:.6g} depends on the size of a dynamic axis, and not as a sum of multiples of sizes (but as n // 2, n % 2 or "
+            "n**0.5 do), which the file cannot compute; leave the axis out of dynamic_axes, or compute the number with ops from a Tensor"
+        )
 
     def _axis(self, axis: tuple[str, int]) -> str:
         if axis not in self._sizes:

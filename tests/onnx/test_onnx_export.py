@@ -572,3 +572,51 @@ def test_commands_of_the_page(page, tmp_path, monkeypatch, capsys):
     for line in lines:
         assert command_line.main(shlex.split(line.replace("examples/", f"{ROOT.as_posix()}/examples/"))) == 0, capsys.readouterr().err
     assert "output: float32 (3, 10)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3, 4), (2, 400), (None, 300), (-1, None)])
+def test_bounds_that_a_dtype_has_not_clip_nothing(low, high):
+    x = mg.tensor([0, 1, 5, 255], dtype=mg.uint8)
+    again = load(export(lambda x: x.clamp(low, high), x))
+    assert again(x).tolist() == x.clamp(low, high).tolist()
+
+
+@pytest.mark.parametrize("dtype", [mg.uint8, mg.int8, mg.int64, mg.uint64])
+def test_comparisons_with_numbers_that_a_dtype_has_not(dtype):
+    x = mg.tensor([0, 1, 100], dtype=dtype)
+    for number in (-1, -200, 300, 2**64):
+        model = lambda x, n=number: (x > n, x <= n, x == n, x != n)
+        again = load(export(model, x))
+        assert [y.tolist() for y in again(x)] == [y.tolist() for y in model(x)], number
+
+
+def test_what_is_rounded_to_float16_in_between_is_no_error():
+    x = mg.randn(3, 5)
+    again = load(export(lambda x: (x.half() * 3).float(), x))
+    assert again(x).dtype == mg.float32
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x[:, : x.shape[1] // 2],
+        lambda x: F.pad(x, (0, x.shape[1] % 2)),
+        lambda x: mg.topk(x, (x.shape[1] + 1) // 2, 1)[0],
+        lambda x: x / x.shape[1] ** 0.5,
+        lambda x: x * (1 / x.shape[1]),
+        lambda x: x[:, x.shape[1] // 2 + 1],
+    ],
+)
+def test_numbers_that_are_no_sums_of_sizes_are_refused_where_they_are_written(function):
+    """Without verify too: the file would have them as they were for this size."""
+    with pytest.raises(OnnxError, match=r"the number \S+ depends on the size of a dynamic axis, and not as a sum of multiples"):
+        export(function, mg.randn(2, 7), dynamic_axes={"x": {1: "width"}}, verify=False)
+    export(function, mg.randn(2, 7), dynamic_axes={"x": {0: "batch"}})
+
+
+def test_sizes_that_nothing_writes_may_follow_in_any_way():
+    """The sizes behind strides, halves that a second half makes whole again."""
+    model = nn.Sequential(nn.Conv1d(1, 2, 3, stride=2), nn.MaxPool1d(2), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(2, 3))
+    file = export(model, mg.randn(2, 1, 15), dynamic_axes={"input": {0: "batch", 2: "width"}})
+    x = mg.randn(3, 1, 22)
+    assert mg.allclose(load(file)(x), model(x), atol=1e-6)
