@@ -82,7 +82,8 @@ def _text(name: str, array: np.ndarray, *more: Any) -> str:
 
 
 def _run(here: Group, name: str, request: Any, finish: Callable[[], Any], async_op: bool) -> Work | None:
-    work = Work(here, request, here.started(name), name, finish)
+    number = here.started(name)
+    work = Work(here, request, number, name, finish, here.same(number, name))
     if async_op:
         return work
     work.wait()
@@ -389,14 +390,22 @@ def irecv(tensor: Tensor, src: int | None = None, group: Any = None, tag: int = 
     array = _array("irecv", tensor)
     where = here.mpi.ANY_SOURCE if src is None else _rank("irecv", "src", src, here)
     request = here.world.Irecv([array, array.nbytes, here.mpi.BYTE], where, tag)
-    name = _text("recv", array, "from any rank" if src is None else f"from rank {src}")
-    return Work(here, request, None, name, lambda: _write(tensor, array))
+    name, status = _text("recv", array, "from any rank" if src is None else f"from rank {src}"), here.mpi.Status()
+
+    def finish() -> None:
+        if (come := status.Get_count(here.mpi.BYTE)) != array.nbytes:
+            raise DistError(
+                f"{name}: rank {status.Get_source()} sent {come} bytes, and the tensor has {array.nbytes}; both are of one shape and dtype"
+            )
+        _write(tensor, array)
+
+    return Work(here, request, None, name, finish, status=status)
 
 
 def recv(tensor: Tensor, src: int | None = None, group: Any = None, tag: int = 0) -> int:
     """Give ``tensor`` what rank ``src`` (None: any) sends, and return the sender: ``torch.distributed.recv``.
 
-    Raises :class:`DistError` if a larger tensor is sent.
+    Raises :class:`DistError` if a larger or a smaller tensor is sent.
     """
     here = _here("recv", group)
     status = here.mpi.Status()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.distributed.processes import current, several
+from minigrad.distributed.processes import Work, current, several
 from minigrad.engine import batched, linear_in, op
 from minigrad.types import Array, Tensor
 
@@ -29,7 +29,8 @@ def total(input: Array) -> Array:
     here = several()
     if here is not None:
         name = f"the sum over ranks of {found.dtype.name} {found.shape} in a layer"
-        here.wait(here.inner.Iallreduce(here.mpi.IN_PLACE, found).Test, here.started(name), name)
+        number = here.started(name)
+        Work(here, here.inner.Iallreduce(here.mpi.IN_PLACE, found), number, name, same=here.same(number, name)).wait()
     return found.astype(input.dtype, copy=False)
 
 

@@ -11,14 +11,18 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime
+import faulthandler
 import multiprocessing
 import os
 import pickle
 import stat
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from minigrad.ops.arguments import check
 
@@ -37,8 +41,8 @@ class DistError(RuntimeError):
 class Group:
     """All ranks, as one of them sees them.
 
-    ``world`` carries the collectives that a program calls, ``inner`` those of layers and of ``DistributedDataParallel``, ``control`` what
-    ends a pass or the program and what ranks tell each other: calls that do not belong together never meet in MPI.
+    ``world`` carries the collectives that a program calls, ``names`` what they are, ``inner`` those of layers and of ``DistributedDataParallel``,
+    ``control`` what ends a pass or the program and what ranks tell each other: calls that do not belong together never meet in MPI.
     """
 
     made = 0  # groups of this process so far
@@ -47,7 +51,7 @@ class Group:
         Group.made = self.generation = Group.made + 1
         self.mpi, self.timeout = mpi, timeout
         self.rank, self.size = mpi.COMM_WORLD.Get_rank(), mpi.COMM_WORLD.Get_size()
-        self.world, self.inner, self.control = (mpi.COMM_WORLD.Dup() for _ in range(3))
+        self.world, self.names, self.inner, self.control = (mpi.COMM_WORLD.Dup() for _ in range(4))
         self.count = 0  # calls so far
         self.log: dict[int, str] = {}  # number -> name
         self.told: dict[int, tuple[int, str]] = {}  # rank -> the call that it waits in
@@ -84,6 +88,31 @@ class Group:
                     )
         except self.mpi.Exception as error:
             raise DistError(f"{name}: rank {self.rank} of {self.size}: {error}") from error
+
+    def same(self, number: int, name: str) -> Callable[[], bool]:
+        """Begin to compare the name of the call ``number``, in which are shape and dtype, with the other ranks': MPI would add up what it is given.
+
+        The function that is returned says whether this has ended, and raises :class:`DistError` if a rank has another name.
+        """
+        own = zlib.crc32(name.encode())
+        ends = np.array([own, -own], np.int64)  # of all ranks, the largest, and the negative of the least
+        request = self.names.Iallreduce(self.mpi.IN_PLACE, ends, self.mpi.MAX)
+
+        def ended() -> bool:
+            if not request.Test():
+                return False
+            if ends[0] != -ends[1]:
+                self._tell(number, name)
+                deadline = time.perf_counter() + 2 * QUIET
+                while time.perf_counter() < deadline:
+                    self._compare(number, name)
+                    time.sleep(1e-3)
+                raise DistError(
+                    f"{name}: rank {self.rank} of {self.size} is here, and another rank in another call, or with another shape or dtype"
+                )
+            return True
+
+        return ended
 
     def _tell(self, number: int, name: str) -> None:
         self.sent = [(request, message) for request, message in self.sent if not request.Test()]
@@ -129,15 +158,29 @@ def ranks_text(ranks: list[int]) -> str:
 
 
 class Work:
-    """A call that is under way: what ``async_op=True`` returns, and ``isend``. ``torch.distributed.Work``."""
+    """A call that is under way: what ``async_op=True`` returns, and ``isend``. ``torch.distributed.Work``.
 
-    def __init__(self, group: Group, request: Any, number: int | None, name: str, finish: Callable[[], Any] = lambda: None):
+    ``same`` says whether it has turned out to be the same call on all ranks; ``status`` is what MPI notes about a message that has come.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        request: Any,
+        number: int | None,
+        name: str,
+        finish: Callable[[], Any] = lambda: None,
+        same: Callable[[], bool] = lambda: True,
+        status: Any = None,
+    ):
         self._group, self._request, self._number, self._name, self._finish = group, request, number, name, finish
-        self._done = False
+        self._same, self._status, self._is_same, self._done = same, status, False, False
 
     def is_completed(self) -> bool:
         """Whether the call has ended; if so, its result is in the tensors. Asking lets MPI go on with it."""
-        if not self._done and self._request.Test():
+        if not self._is_same:
+            self._is_same = self._same()
+        if not self._done and self._is_same and self._request.Test(self._status):
             self._done = True
             self._finish()
         return self._done
@@ -239,17 +282,41 @@ def init_process_group(
             "init_process_group: this process was started by multiprocessing, not by mpiexec, so it is no rank. If it is a worker of a DataLoader, "
             'put the main part of the script under `if __name__ == "__main__":`'
         )
+    limit = (DEFAULT_TIMEOUT if timeout is None else timeout).total_seconds()
     try:
-        from mpi4py import MPI  # starts MPI
+        MPI = _mpi_that_waits_for_all_ranks(limit)
     except ImportError as error:
         raise ImportError(f"init_process_group: mpi4py is needed: pip install 'minigrad-nn[mpi]' ({error})") from error
     for name, given, found in (("world_size", world_size, MPI.COMM_WORLD.Get_size()), ("rank", rank, MPI.COMM_WORLD.Get_rank())):
         if given not in (-1, found):
             raise ValueError(f"init_process_group: {name}={given}, but mpiexec started this process with {name} {found}")
-    _current = Group(MPI, (DEFAULT_TIMEOUT if timeout is None else timeout).total_seconds())
+    _current = Group(MPI, limit)
     if _current.size > 1:
         sys.excepthook = _end_all
         atexit.register(_leave)
+
+
+def _mpi_that_waits_for_all_ranks(limit: float) -> Any:
+    """Start MPI, which returns when all ranks have come: one that failed before would be waited for without end, within C and with the GIL.
+
+    So the thread of ``faulthandler`` ends the process, and shows where it was: in this function.
+    """
+    watched = "mpi4py.MPI" not in sys.modules and limit > 0 and _has_descriptor(sys.stderr)
+    if watched:
+        faulthandler.dump_traceback_later(limit, exit=True)
+    try:
+        from mpi4py import MPI
+    finally:
+        if watched:
+            faulthandler.cancel_dump_traceback_later()
+    return MPI
+
+
+def _has_descriptor(stream: Any) -> bool:
+    try:
+        return int(stream.fileno()) >= 0
+    except (AttributeError, OSError, ValueError):  # of a notebook, or a test that listens
+        return False
 
 
 def destroy_process_group(group: Any = None) -> None:
@@ -260,7 +327,7 @@ def destroy_process_group(group: Any = None) -> None:
     if sys.excepthook is _end_all:
         sys.excepthook = here.before
     atexit.unregister(_leave)
-    for comm in (here.world, here.inner, here.control):
+    for comm in (here.world, here.names, here.inner, here.control):
         comm.Free()
     _current = None
 

@@ -93,7 +93,7 @@ class DistributedDataParallel(Module):
         self.require_backward_grad_sync = True
         self.bucket_bytes = int((25 if bucket_cap_mb is None else bucket_cap_mb) * 2**20)
         if several() is not None and init_sync:
-            _check_same(here, module)
+            _check_same(here, self)
             _share(here, list(map(inside, (*module.parameters(), *module.buffers()))), "the first values of DistributedDataParallel")
         self._reducer = _Reducer(self)
 
@@ -173,6 +173,7 @@ class _Reducer:
         named = [(n, inside(p)) for n, p in model.module.named_parameters() if p.requires_grad]
         self.names = [n for n, _ in named]
         self.parameters = [p for _, p in named]
+        self.dtypes = [p._data.dtype for p in self.parameters]
         self.find_unused = model.find_unused_parameters
         self.buckets = [_Bucket(places, self.parameters) for places in _divide(self.parameters, model.bucket_bytes)]
         self.bucket_of = {i: bucket for bucket in self.buckets for i in bucket.places}
@@ -234,6 +235,11 @@ class _Reducer:
             if grad is not None and grad.requires_grad:
                 raise RuntimeError(
                     "DistributedDataParallel: gradients of gradients (create_graph=True) are not shared; use no_sync() and mg.grad"
+                )
+            if grad is not None and grad._data.dtype != self.dtypes[i]:
+                raise RuntimeError(
+                    f"DistributedDataParallel: {self.names[i]} was of {self.dtypes[i]} when the model was given to it, and has a gradient of "
+                    f"{grad._data.dtype} now; convert the module before"
                 )
             part[...] = 0 if grad is None else grad._data.ravel()
         self.next += 1
@@ -301,9 +307,11 @@ def _share(here: Group, tensors: list[Any], name: str) -> None:
         start += part.size
 
 
-def _check_same(here: Group, module: Module) -> None:
-    """Raise unless all ranks have the parameters and buffers of rank 0."""
-    own = [(n, t.dtype.name, tuple(t.shape)) for n, t in [*module.named_parameters(), *module.named_buffers()]]
+def _check_same(here: Group, model: DistributedDataParallel) -> None:
+    """Raise unless all ranks have the parameters and buffers of rank 0, of which the same require a gradient, and buckets alike."""
+    own: list[tuple[Any, ...]] = [(name, getattr(model, name)) for name in ("find_unused_parameters", "broadcast_buffers", "bucket_bytes")]
+    for n, t in (*model.module.named_parameters(), *model.module.named_buffers()):
+        own.append((n, t.dtype.name, tuple(t.shape), *(["frozen"] if isinstance(t, Parameter) and not t.requires_grad else [])))
     found = gathered(own, here, "the parameters' shapes, for DistributedDataParallel", here.inner)
     for rank, other in enumerate(found):
         if other != found[0]:

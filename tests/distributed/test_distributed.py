@@ -77,6 +77,35 @@ def test_a_rank_that_fails_ends_all(tmp_path):
 
 
 @WITH_MPI
+def test_ranks_whose_calls_differ_are_told(tmp_path):
+    """Tensors of other shapes and dtypes, other operations: MPI would return numbers that mean nothing."""
+    differ = "the ranks wait for each other in different places: rank 0 in {}, rank 1 in {}. "
+    wanted = {
+        "shapes": differ.format(r"all_reduce of float32 \(2,\) SUM", r"all_reduce of float32 \(3,\) SUM"),
+        "dtypes": differ.format(r"all_reduce of float32 \(2,\) SUM", r"all_reduce of float64 \(2,\) SUM"),
+        "ops": differ.format(r"all_reduce of float32 \(2,\) SUM", r"all_reduce of float32 \(2,\) MAX"),
+        "roots": differ.format(r"broadcast of float32 \(2,\) from rank 0", r"broadcast of float32 \(2,\) from rank 1"),
+        "channels": differ.format(
+            r"the sum over ranks of float32 \(2, 7\) in a layer", r"the sum over ranks of float32 \(2, 9\) in a layer"
+        ),
+        "frozen": r"the models differ: rank 0 has \('bias', 'float32', \(300,\)\), rank 1 \('bias', 'float32', \(300,\), 'frozen'\)",
+        "converted": "bias was of float32 when the model was given to it, and has a gradient of float64 now; convert the module before",
+        "shorter": r"recv of float32 \(4,\) from rank 1: rank 1 sent 12 bytes, and the tensor has 16",
+    }
+    for how, text in wanted.items():
+        status, out, err = finish(start(2, HERE / "that_fail.py", how, tmp_path))
+        (line,) = [line for line in err.splitlines() if line.startswith("minigrad.distributed: ")]
+        assert (status != 0, out) == (True, "") and re.search(rf"rank 0 of 2 ended with \w+Error: .*{text}", line), line
+
+
+@WITH_MPI
+def test_a_rank_that_fails_before_mpi_starts_is_not_waited_for_without_end(tmp_path):
+    status, _, err = finish(start(2, HERE / "that_fail.py", "before MPI", tmp_path))
+    assert status != 0 and "rank 1 has no data" in err
+    assert "Timeout (0:00:02)!" in err and "in _mpi_that_waits_for_all_ranks" in err
+
+
+@WITH_MPI
 def test_lenet_on_two_ranks(tmp_path):
     """Batches shared by two ranks give the weights of one process, which a plain loop gives too."""
     script = HERE.parents[1] / "examples" / "lenet5.py"

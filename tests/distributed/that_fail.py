@@ -24,7 +24,9 @@ def end():
 
 if HOW == "before the end":  # Abort returns, and mpiexec ends the ranks later: here after all that this one does at the end of its program
     atexit.register(end)
-dist.init_process_group(timeout=datetime.timedelta(seconds=2 if HOW == "late" else 60))
+if HOW == "before MPI" and os.environ.get("PMI_RANK") == "1":
+    raise OSError("rank 1 has no data")
+dist.init_process_group(timeout=datetime.timedelta(seconds=2 if HOW in ("late", "before MPI") else 60))
 group = current("that_fail")
 RANK, mpi = group.rank, group.mpi
 model = nn.Linear(300, 300)  # a checkpoint takes a while to write
@@ -58,6 +60,27 @@ elif HOW == "before the end":
         raise OSError("the disk of rank 0 is gone")
     dist.destroy_process_group()
     print("all ranks came to the end", flush=True)
+elif HOW in ("shapes", "dtypes", "ops", "roots"):  # what MPI would add up, or never deliver, without a word
+    x = mg.ones(2 + RANK if HOW == "shapes" else 2, dtype=mg.float64 if HOW == "dtypes" and RANK == 1 else mg.float32)
+    if HOW == "roots":
+        dist.broadcast(x, src=RANK)
+    else:
+        work = dist.all_reduce(x, dist.ReduceOp.MAX if HOW == "ops" and RANK == 1 else dist.ReduceOp.SUM, async_op=True)
+        work.wait()
+    print(x)
+elif HOW == "channels":
+    print(nn.SyncBatchNorm(3 + RANK)(mg.ones(4, 3 + RANK)))
+elif HOW == "frozen":
+    model.bias.requires_grad_(RANK == 0)
+    nn.parallel.DistributedDataParallel(model)
+elif HOW == "converted":
+    model.double()
+    shared(mg.ones(2, 300, dtype=mg.float64)).sum().backward()
+elif HOW == "shorter":
+    if RANK == 1:
+        dist.send(mg.ones(3), dst=0)
+        time.sleep(30)
+    dist.recv(mg.ones(4), src=1)
 elif HOW == "watched":
     if RANK == 1:
         time.sleep(30)
