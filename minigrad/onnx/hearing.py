@@ -106,7 +106,9 @@ class Unclear(Size):
 
     def __new__(cls, value: int) -> Unclear:
         """The number ``value`` of the first call."""
-        return super().__new__(cls, value, 0, {})
+        self = int.__new__(cls, value)
+        self.base, self.factors = 0, {}
+        return self
 
     def __add__(self, other: int) -> Unclear:
         """As unclear with a number more."""
