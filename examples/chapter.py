@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command import Parser, count, parsed
+from command import Parser, count, parsed, seed
 from packages import Missing
 from scenes import board
 
@@ -47,12 +47,12 @@ class Chapter:
         parser = Parser(self.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
         add = parser.add_argument
         add("--out", type=Path, default=Path("runs", self.name), metavar="FOLDER", help="for the pictures (default: %(default)s)")
-        add("--seed", type=int, default=0, help="of everything that is random (default: %(default)s)")
+        add("--seed", type=seed, default=0, help="of everything that is random (default: %(default)s)")
         if full:
             add("--full", action="store_true", help=full)
         if full or data:
             what = data or "MNIST for --full"
-            add("--data", type=Path, default=Path("data"), metavar="FOLDER", help=f"of {what}; fetched if missing (default: data)")
+            add("--data", type=Path, metavar="FOLDER", help=f"of {what}; fetched if missing (default: data)")
         limits = [name for name in ("images", "tests") if name in defaults] if full and "images" in defaults else []
         for option, value in defaults.items():
             if isinstance(value, tuple):
@@ -61,6 +61,10 @@ class Chapter:
                 note = f"(default: {value}, with --full all)" if option in limits else f"(default: {value})"
                 add(f"--{option}", type=count, default=None if option in limits else value, metavar="N", help=note)
         self.options = parsed(parser)
+        if full and self.data is not None and not self.full:
+            parser.error("--data is where --full reads, and does nothing without it: add --full")
+        if full or data:
+            self.options.data = self.data or Path("data")
         if limits and not self.full:
             vars(self.options).update({name: defaults[name] for name in limits if getattr(self.options, name) is None})
         sys.excepthook = self._end

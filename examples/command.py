@@ -47,6 +47,27 @@ def run(main: Callable[[], object]) -> None:
         sys.exit(status)  # type: ignore[arg-type]
 
 
+def run_alone(main: Callable[[], object], about: str | None) -> None:
+    """:func:`run` of a script without options: ``--help`` says what it shows, and any other word is an error, not ignored."""
+
+    def checked() -> None:
+        parsed(Parser(Path(sys.argv[0]).name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter))
+        main()
+
+    run(checked)
+
+
+def seed(text: str) -> int:
+    """A whole number, 0 or above: numpy's generators take no other."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number, 0 or above")
+    return number
+
+
 def count(text: str) -> int:
     """A whole number above 0."""
     try:

@@ -79,4 +79,6 @@ def main() -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    from command import run_alone  # beside this file
+
+    run_alone(main, __doc__)

@@ -73,4 +73,6 @@ def main(steps: int = 30, learning: int = 60) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    from command import run_alone  # beside this file
+
+    run_alone(main, __doc__)

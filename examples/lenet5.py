@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from command import count, parsed, rate, rate_or_zero, run  # beside this file
+from command import count, parsed, rate, rate_or_zero, run, seed  # beside this file
 from tqdm import tqdm
 
 import minigrad as mg
@@ -74,7 +74,7 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add("--weight-decay", type=rate_or_zero, default=1e-2, metavar="RATE", help="pull of the weights towards zero (default: %(default)s)")
     add("--augment", action="store_true", help="turn, shift and scale the training images at random")
-    add("--seed", type=int, default=0, help="of initial weights, shuffling and augmentation (default: %(default)s)")
+    add("--seed", type=seed, default=0, help="of initial weights, shuffling and augmentation (default: %(default)s)")
     add("--out", type=Path, default=Path("runs/lenet5"), metavar="FOLDER", help="for checkpoint and pictures (default: %(default)s)")
     add("--float64", action="store_true", help="compute in float64, in which any number of processes gets the same weights")
     add("--distributed", action="store_true", help="share each batch among the processes that mpiexec started")

@@ -107,4 +107,6 @@ def main(n: int = 400, steps: int = 60) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    from command import run_alone  # beside this file
+
+    run_alone(main, __doc__)

@@ -115,6 +115,11 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path):
         assert result.returncode == 2
         (line,) = result.stderr.splitlines()
         assert line.startswith("01_templates: ") and f"{wrong} is not a whole number above 0" in line
+    for wrong, told in ((("--seed", "-1"), "-1 is not a whole number, 0 or above"), (("--data", str(tmp_path)), "add --full")):
+        result = run(*wrong)
+        assert result.returncode == 2 and result.stdout == ""
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("01_templates: ") and told in line
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"not idx")
     for name in ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
         (tmp_path / name).write_bytes(b"")

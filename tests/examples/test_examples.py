@@ -160,7 +160,7 @@ def test_help_explains_every_option():
         ("lenet5", ["--weight-decay", "-1"], "--weight-decay: -1 is not a number, 0 or above"),
         ("lenet5", ["--batch-size", "0"], "--batch-size: 0 is not a whole number above 0"),
         ("lenet5", ["--epochs", "2.5"], "--epochs: 2.5 is not a whole number above 0"),
-        ("lenet5", ["--seed", "x"], "--seed: invalid int value: 'x'"),
+        ("lenet5", ["--seed", "x"], "--seed: x is not a whole number, 0 or above"),
         ("mtcnn", ["--smallest", "0"], "--smallest: 0 is not a whole number above 0"),
         ("mtcnn", ["--smallest", "-20"], "--smallest: -20 is not a whole number above 0"),
         ("efficientnet", ["--top", "0"], "--top: 0 is not a whole number above 0"),
@@ -231,3 +231,22 @@ def test_a_reader_who_leaves_is_no_failure(digits, tmp_path):
     shell = " ".join(map(repr, command("--data", str(digits), "--epochs", "3", "--no-pictures", "--out", str(tmp_path))))
     result = subprocess.run(["sh", "-c", f"{shell} | head -n 1"], capture_output=True, text=True, timeout=120)
     assert result.stderr == "" and result.stdout.startswith("LeNet-5")
+
+
+PROGRAMS = sorted(path for path in LENET.parent.glob("*.py") if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.stem)
+def test_every_program_reads_its_command_line(program):
+    """``--help`` says what it shows instead of running it, and a word that it does not know is refused instead of ignored."""
+    helped = subprocess.run([sys.executable, str(program), "--help"], capture_output=True, text=True, timeout=60)
+    assert helped.returncode == 0 and helped.stdout.startswith("usage: "), helped.stderr
+    assert program.read_text(encoding="utf-8").split('"""')[1].split()[0] in helped.stdout
+    wrong = subprocess.run([sys.executable, str(program), "--flat-earth"], capture_output=True, text=True, timeout=60)
+    assert wrong.returncode == 2 and wrong.stdout == "" and "--flat-earth" in wrong.stderr
+
+
+def test_a_negative_seed_is_refused_where_it_is_given():
+    result = run("--seed", "-1")
+    assert result.returncode == 2
+    assert "-1 is not a whole number, 0 or above" in result.stderr
