@@ -149,11 +149,14 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 
 class Subset(Dataset[T]):
-    """Samples ``indices`` of a dataset: ``torch.utils.data.Subset``.
+    """Samples ``indices`` of a dataset: ``torch.utils.data.Subset``. A list of places takes several at once, if the dataset does.
 
-    >>> from minigrad.nn.data import Subset
+    >>> import minigrad as mg
+    >>> from minigrad.nn.data import Subset, TensorDataset
     >>> list(Subset("abcdef", [4, 0]))
     ['e', 'a']
+    >>> Subset(TensorDataset(mg.arange(10)), [5, 6, 7])[[0, 2]]
+    (tensor([5, 7]),)
     """
 
     def __init__(self, dataset: Indexed[T], indices: Sequence[int]):
@@ -164,6 +167,8 @@ class Subset(Dataset[T]):
         self.indices = indices
 
     def __getitem__(self, index: Any) -> T:
+        if isinstance(index, list):
+            return self.dataset[[self.indices[i] for i in index]]  # type: ignore[index]
         return self.dataset[self.indices[index]]
 
     def __getitems__(self, indices: Sequence[int]) -> list[T]:

@@ -410,9 +410,22 @@ def invert(img: Any) -> Any:
 
 
 def solarize(img: Any, threshold: float) -> Any:
-    """:func:`invert` of the values that are ``threshold`` or above."""
+    """:func:`invert` of the values that are ``threshold`` or above, which is at most 1 for floats.
+
+    >>> import numpy as np
+    >>> from minigrad.nn.data.functional import solarize
+    >>> solarize(np.array([[[0.25, 0.75]]]), 0.5), solarize(np.array([[[50, 200]]], np.uint8), 128)
+    (array([[[0.25, 0.25]]]), array([[[50, 55]]], dtype=uint8))
+    """
     limit = number("solarize", "threshold", threshold, "finite")
-    return on_images("solarize", img, lambda images: where(images >= limit, invert(images), images), floats=False)
+
+    def change(images: Any) -> Any:
+        white = 1 if images.dtype.kind == "f" else int(np.iinfo(images.dtype).max)
+        if limit > white:  # no value would be inverted
+            raise ValueError(f"solarize: threshold must be at most {white}, white in images of {images.dtype.name}, but is {threshold}")
+        return where(images >= limit, invert(images), images)
+
+    return on_images("solarize", img, change, floats=False)
 
 
 def autocontrast(img: Any) -> Any:

@@ -37,14 +37,17 @@ def make_grid(
         scale_each: find the range of each image by itself.
         pad_value: of the pixels between.
 
-    Raises ``ShapeError`` for another number of dimensions.
+    Raises ``ShapeError`` for no image, or another number of dimensions.
 
     >>> import minigrad as mg
     >>> from minigrad.nn.data.images import make_grid
     >>> make_grid(mg.rand(10, 1, 28, 28), nrow=5).shape
     torch.Size([3, 62, 152])
     """
-    images: Any = np.stack([array_of(t) for t in tensor]) if isinstance(tensor, (list, tuple)) else array_of(tensor)
+    several = isinstance(tensor, (list, tuple))
+    images: Any = np.stack([array_of(t) for t in tensor]) if several and tensor else np.zeros(0) if several else array_of(tensor)
+    if images.size == 0:
+        raise ShapeError("make_grid: there is no image")
     if not 2 <= images.ndim <= 4:
         raise ShapeError(f"make_grid: images are (N, C, H, W), (C, H, W) or (H, W), not {images.shape}")
     images = images.reshape((1,) * (4 - images.ndim) + images.shape)

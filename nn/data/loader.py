@@ -20,6 +20,9 @@ from minigrad.tensor import Tensor
 from minigrad.types import Operand
 
 
+_FIXED = ("batch_sampler", "batch_size", "dataset", "drop_last", "persistent_workers", "sampler")
+
+
 @absent.answers_as("torch.utils.data.DataLoader")
 class DataLoader(Generic[T]):
     """Batches of a dataset, pass after pass: ``torch.utils.data.DataLoader``.
@@ -61,7 +64,8 @@ class DataLoader(Generic[T]):
     Raises:
         RuntimeError: (during a pass) a worker has died, or was slower than ``timeout``.
         TypeError: a dataset without ``__getitem__``; (during a pass) a dataset that cannot be sent to workers.
-        ValueError: options that exclude one another, a batch size that is not positive, an empty dataset with ``shuffle``.
+        ValueError: options that exclude one another, a batch size that is not positive, an empty dataset with ``shuffle``; later, an
+            assignment to ``dataset``, ``batch_size`` or another attribute from which the samplers were made.
 
     An exception in a worker is raised again in this process; its ``__cause__`` shows the traceback in the worker.
 
@@ -150,6 +154,11 @@ class DataLoader(Generic[T]):
         self._current: weakref.ref[_Pass] | None = None  # the current pass
         self._resume: dict[str, Any] | None = None  # position at which the next one begins
         self._pool: Pool | None = None  # persistent workers
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and hasattr(self, "_pool"):  # __init__ sets that one last
+            raise ValueError(f"DataLoader: {name} is fixed, because the samplers were made for it; make a new loader, DataLoader(..., {name}=...)")
+        super().__setattr__(name, value)
 
     # The types that default_collate returns. With your own collate_fn, annotate the loader as a DataLoader[Any].
     @overload

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError
-from minigrad.ops.arguments import number, numbers, whole
+from minigrad.engine import ShapeError, warn
+from minigrad.ops.arguments import number, numbers, shown, whole
 from minigrad.ops.elementwise import clamp, minimum, where
 from minigrad.ops.gathering import take
 from minigrad.ops.reduce import amax, amin, mean
@@ -21,6 +21,7 @@ from minigrad.tensor import Tensor, as_tensor
 
 _INTERPOLATIONS = ("nearest", "bilinear")
 _PADDINGS = ("constant", "edge", "reflect", "symmetric")  # torchvision's names, and numpy's
+_BYTES = 10  # a fill this many times as bright as white is meant as a byte: few are darker, and marks in floats are small
 _TRIES = 10  # how often torchvision draws a rectangle before it gives up
 
 
@@ -47,6 +48,10 @@ def gray(images: Any) -> Any:
     n, channels, h, w = images.shape
     if channels == 1:
         return images
+    if channels != 3:
+        raise ShapeError(
+            f"gray is mixed of red, green and blue, and these images have {channels} channels; image.convert('RGB') leaves an alpha channel of PIL out"
+        )
     return (np.array([0.2989, 0.587, 0.114], images.dtype) @ images.reshape(n, channels, h * w)).reshape(n, 1, h, w)
 
 
@@ -275,8 +280,22 @@ def padded(images: Any, padding: tuple[int, int, int, int], fill: float | Sequen
 
 
 def per_channel(name: str, value: Any, images: Any) -> np.ndarray:
-    """A number, or one for each channel, to broadcast over images."""
-    array = np.asarray(value, images.dtype)
+    """A number, or one for each channel, to broadcast over images.
+
+    What images of integers cannot hold is refused. Colours of images of PIL are bytes in torchvision's scripts, and here these are floats: a byte
+    among them is warned of, and not refused, because floats may be in any unit.
+    """
+    given = np.asarray(value)
+    if images.dtype.kind in "iu":
+        limits = np.iinfo(images.dtype)
+        if not ((given == np.floor(given)) & (given >= limits.min) & (given <= limits.max)).all():
+            raise ValueError(f"{name}: {shown(value)} does not fit images of {images.dtype}, whole numbers from {limits.min} to {limits.max}")
+    elif given.ndim < 2 and images.size and (given > _BYTES).any() and images.min() >= 0 and images.max() <= 1:
+        warn(
+            f"{name}: {shown(value)} is far brighter than the images, floats from 0 to 1, which images of PIL and of data sets are here: "
+            "white is 1, and a byte b is b / 255"
+        )
+    array = given.astype(images.dtype)
     if array.ndim == 1:
         if len(array) not in (1, images.shape[1]):
             raise ShapeError(f"{name}: {len(array)} values were given, but the images {images.shape} have {images.shape[1]} channels")

@@ -113,7 +113,10 @@ def on_images(name: str, x: Any, change: Callable[[Any], Any], floats: bool = Tr
     if images.ndim not in (3, 4):
         raise ShapeError(f"{name}: images are (C, H, W) or (N, C, H, W), not {tuple(images.shape)}")
     if floats and images.dtype.kind != "f":
-        raise TypeError(f"{name}: images of floats are needed, not {images.dtype.name}")
+        raise TypeError(
+            f"{name}: images of floats are needed, not {images.dtype.name}; ToDtype(np.float32, scale=True), or ConvertImageDtype(), before it "
+            "makes such"
+        )
     out = change(images) if images.ndim == 4 else change(images[None])[0]
     return as_tensor(out) if isinstance(x, Tensor) else out
 
@@ -165,8 +168,18 @@ class Lambda(_Shown):
         return self.lambd(x)
 
 
-class InterpolationMode(enum.Enum):
-    """Names of interpolations: ``torchvision.transforms.InterpolationMode``."""
+class _Modes(enum.EnumMeta):
+    """What says of an interpolation that is not here which ones are."""
+
+    def __getattr__(cls, name: str) -> Any:
+        members = vars(cls).get("_member_map_", {})
+        if name in members:  # Python 3.11 looks members up by this method
+            return members[name]
+        raise AttributeError(f"InterpolationMode has no {name}: {' and '.join(members)} are here", name=name, obj=cls)
+
+
+class InterpolationMode(enum.Enum, metaclass=_Modes):
+    """Names of interpolations: ``torchvision.transforms.InterpolationMode``. Bicubic and other wider ones are not here."""
 
     NEAREST = "nearest"
     BILINEAR = "bilinear"

@@ -1,6 +1,7 @@
 """The package nn.data: datasets, the loader, idx files, MNIST, downloads from a server in this process, transforms."""
 
 import collections
+import copy
 import gzip
 import hashlib
 import http.server
@@ -527,6 +528,26 @@ def test_loader_of_a_stream_without_batches():
         with pytest.raises(ValueError, match="gives the order itself"):
             DataLoader(Stream([1]), **options)
     assert [b.tolist() for b in DataLoader(Stream([1]), shuffle=False)] == [[1]]
+
+
+def test_what_the_samplers_were_made_for_is_fixed():
+    """As in PyTorch: ``loader.batch_size = 4`` changed nothing but what was shown."""
+    loader = DataLoader(range(6), batch_size=2)
+    for name, value in (("batch_size", 4), ("dataset", range(9)), ("drop_last", True), ("sampler", [1]), ("batch_sampler", [[1]])):
+        with pytest.raises(ValueError, match=f"DataLoader: {name} is fixed"):
+            setattr(loader, name, value)
+    loader.collate_fn = max  # read for each batch
+    assert list(loader) == [1, 3, 5]
+    again = copy.deepcopy(loader)
+    assert list(again) == [1, 3, 5]
+    with pytest.raises(ValueError, match="dataset is fixed"):
+        again.dataset = range(3)
+
+
+def test_a_subset_takes_several_places_at_once():
+    part = Subset(TensorDataset(np.arange(10)), np.array([5, 6, 7]))
+    assert part[[0, 2]][0].tolist() == [5, 7]
+    assert Subset(part, [2, 1])[[0, 1]][0].tolist() == [7, 6]
 
 
 def test_loader_needs_getitem():

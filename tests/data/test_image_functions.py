@@ -118,6 +118,9 @@ def test_colours():
     assert TF.autocontrast(np.full((1, 2, 2), 0.3)).tolist() == np.full((1, 2, 2), 0.3).tolist()
     assert TF.invert(np.array([[[0, 200]]], np.uint8)).tolist() == [[[255, 55]]]
     assert TF.solarize(np.array([[[0, 200, 90]]], np.uint8), 100).tolist() == [[[0, 55, 90]]]
+    for image, threshold in ((np.zeros((1, 2, 2)), 128), (np.zeros((1, 2, 2), np.uint8), 256)):  # nothing would be inverted
+        with pytest.raises(ValueError, match="solarize: threshold must be at most"):
+            TF.solarize(image, threshold)
 
 
 def test_rotation_with_the_whole_image():

@@ -1,6 +1,7 @@
 """Transforms of images: exact cases, the same draws one image at a time, and PyTorch's interpolation as a reference."""
 
 import colorsys
+import warnings
 
 import numpy as np
 import pytest
@@ -545,6 +546,45 @@ def test_images_of_pil_go_through_every_transform():
         assert of_photo.dtype == mg.float32
         assert_array_equal(of_photo.numpy(), of_array)
     assert Resize(8)(photo.convert("L")).shape == (1, 8, 13)
+
+
+@pytest.mark.parametrize(
+    "transform", [Pad(1, 255), RandomCrop(9, 2, fill=128), RandomRotation((20, 20), fill=(124, 116, 104)), RandomAffine((20, 20), fill=255), Cutout(3, fill=200)]
+)
+def test_a_colour_of_bytes_among_floats_is_warned_of(transform):
+    """torchvision's images of PIL are bytes, and these are floats from 0 to 1: a fill of 255 was 255 times as bright as white, without a word."""
+    x = np.random.default_rng(0).random((1, 3, 9, 9), np.float32)
+    with pytest.warns(UserWarning, match="white is 1, and a byte b is b / 255"):
+        transform(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        transform(x * 255)  # other units
+        transform(x - 0.5)  # normalised
+        Pad(1, 1.0)(x)
+        RandomErasing(1.0, value="random")(x)
+    photo = pytest.importorskip("PIL.Image").fromarray(np.zeros((9, 9, 3), np.uint8))
+    with pytest.warns(UserWarning, match="white is 1"):
+        transform(photo)
+
+
+def test_a_fill_that_bytes_cannot_hold_is_refused():
+    x = np.zeros((1, 3, 5, 5), np.uint8)
+    assert Pad(1, 255)(x).max() == 255
+    for wrong in (0.5, 256, -1, float("nan")):
+        with pytest.raises(ValueError, match="does not fit images of uint8, whole numbers from 0 to 255"):
+            Pad(1, wrong)(x)
+
+
+def test_other_channels_are_not_gray():
+    for transform in (Grayscale(), RandomGrayscale(1.0)):
+        with pytest.raises(mg.ShapeError, match=r"these images have 4 channels; image.convert\('RGB'\)"):
+            transform(np.zeros((4, 5, 5), np.float32))
+
+
+def test_an_interpolation_that_is_not_here_is_told():
+    with pytest.raises(AttributeError, match="InterpolationMode has no BICUBIC: NEAREST and BILINEAR are here"):
+        _ = InterpolationMode.BICUBIC
+    assert InterpolationMode("nearest") is InterpolationMode.NEAREST and len(InterpolationMode) == 2
 
 
 def test_grey_images():

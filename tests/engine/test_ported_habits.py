@@ -238,6 +238,9 @@ def test_gradcheck_as_pytorch_calls_it():
 
 def test_images_as_files():
     images = mg.arange(2 * 12).reshape(2, 1, 3, 4) / 23.0
+    for nothing in ([], images[:0]):
+        with pytest.raises(mg.ShapeError, match="make_grid: there is no image"):
+            minigrad.torchvision.utils.make_grid(nothing)
     grid = minigrad.torchvision.utils.make_grid(images, nrow=2, padding=1, pad_value=0.5)
     assert grid.shape == (3, 5, 11) and grid[0, 0].tolist() == [0.5] * 11 and grid[2, 1, 6].item() == images[1, 0, 0, 0].item()
     file = io.BytesIO()
