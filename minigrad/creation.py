@@ -29,6 +29,7 @@ from minigrad.engine import (
     memory_of,
     public,
 )
+from minigrad.kernels.quiet import cast_quietly
 from minigrad.ops.arguments import check, number, numbers, shown, tensors, whole
 from minigrad.random import Generator, drawn
 from minigrad.tensor import Tensor, filled, made, new_shape, to_array
@@ -40,7 +41,7 @@ def _done(array: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """``array`` as a Tensor of ``dtype``."""
     check_device(device)
     array = array_of(array)  # or what stands for one, inside vmap
-    return made(array if dtype is None else array.astype(dtype, copy=False)).requires_grad_(requires_grad)
+    return made(array if dtype is None else cast_quietly(array, dtype)).requires_grad_(requires_grad)
 
 
 def _float(name: str, dtype: Any, complex_too: bool = False) -> np.dtype:

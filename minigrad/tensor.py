@@ -40,6 +40,7 @@ from minigrad.engine import (
     register_tensor,
     wrap,
 )
+from minigrad.kernels.quiet import cast_quietly
 from minigrad.later import Later
 from minigrad.ops import elementwise, index, products, reduce
 from minigrad.ops import shape as shaping
@@ -129,7 +130,7 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None, name: str =
     elif array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         raise TypeError(f"{name}: {type(data).__name__} {data!r:.40}: {no_number(array.dtype)}")
     if dtype is not None:
-        array = array.astype(dtype, copy=False)
+        array = cast_quietly(array, dtype)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if copy and (array is data or array.base is not None or isinstance(data, (np.ndarray, TensorBase))):

@@ -10,6 +10,7 @@ from minigrad.engine.batching import Batched, Level, batched, is_batched, lifted
 from minigrad.engine.graph import Leaf, Node, tensor_types
 from minigrad.engine.op import F16, Plan, ShapeError, op
 from minigrad.engine.rules import elementwise, linear_in, tangent, views
+from minigrad.kernels.quiet import cast_quietly
 from minigrad.kernels.sums import add_reduce
 from minigrad.types import Array, DType, Operand
 
@@ -53,7 +54,7 @@ def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
 @op(x=lambda g: g)  # the engine gives every gradient the dtype of its input
 def cast(x: Operand, dtype: DType) -> Array:
     """``x`` in another dtype, without a copy if it already has that dtype. Integers and booleans carry no gradient."""
-    return np.asarray(x).astype(dtype, copy=False)
+    return cast_quietly(np.asarray(x), dtype)
 
 
 @views

@@ -25,6 +25,7 @@ from minigrad.engine.entry import NAMES_OF_OPS, with_our_names
 from minigrad.engine.graph import Node, Pick, SampleNode, Shell, listeners, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.engine.observed import PENDING, Observer, observer, observers
+from minigrad.kernels.quiet import cast_quietly
 from minigrad.types import P, Tensor
 
 F16 = np.dtype(np.float16)
@@ -424,13 +425,13 @@ def weaken(op: Op, out: np.ndarray, arrays: Sequence[Any], static: dict[str, Any
     if out.dtype.kind == "f":
         sized, scalar = [d for d in sized if d.kind == "f"], [d for d in scalar if d.kind == "f"]
         if not sized and not scalar:
-            return out.astype(get_default_dtype(), copy=False) if out.dtype is F64 else out
+            return cast_quietly(out, get_default_dtype()) if out.dtype is F64 else out
     elif not sized or not scalar or out.dtype != np.result_type(*sized, *scalar):
         return out
     wanted = np.result_type(*(sized or scalar))
     if out.dtype.kind != "f" and _category(wanted) < _category(out.dtype):  # bool + (a 0-d int64) is int64
         return out
-    return out.astype(wanted, copy=False) if wanted.itemsize < out.dtype.itemsize else out
+    return cast_quietly(out, wanted) if wanted.itemsize < out.dtype.itemsize else out
 
 
 _POSITIONS = {"index", "indices", "condition", "mask", "target"}  # inputs that select elements; they do not affect the result's dtype

@@ -9,6 +9,7 @@ context. ``f`` sees no other context variable of its caller, such as the grad mo
 from __future__ import annotations
 
 import contextvars
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,15 @@ class quietly:
 
     def __exit__(self, *error: object) -> None:
         _VARIABLE.reset(self.token)
+
+
+def cast_quietly(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """``array`` itself if it has ``dtype``, else a copy in it: too large a number becomes infinite, as in any op.
+
+    >>> cast_quietly(np.array([1e6, 2.0]), np.float16)
+    array([inf,  2.], dtype=float16)
+    """
+    return array if array.dtype == dtype else quiet().run(array.astype, dtype)
 
 
 class short_buffer:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minigrad.engine import ShapeError, Shell, TensorBase, warn
+from minigrad.kernels.quiet import quiet
 
 F = TypeVar("F", bound=Callable)
 
@@ -202,7 +203,7 @@ def positive_dims(name: str, dims: Any, ndim: int) -> tuple[int, ...]:
 def number_of(name: str, value: Any, dtype: Any) -> np.ndarray:
     """A Python number as a 0-d array of ``dtype``. Raises ``RuntimeError`` where an integer ``dtype`` cannot hold it."""
     try:
-        return np.asarray(value, dtype)
+        return quiet().run(np.asarray, value, dtype)
     except (OverflowError, ValueError):
         raise RuntimeError(f"{name}: {value!r} cannot be {np.dtype(dtype)}") from None
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine import F64, cast, elementwise, known_as, op, public
+from minigrad.kernels.quiet import quiet
 from minigrad.ops import elementwise as ew
 from minigrad.ops.elementwise import pow, real, where
 from minigrad.ops.results import returned_by
@@ -123,7 +124,7 @@ def deg2rad(input: Operand) -> Array:
 @op(input=lambda g: g * (180.0 / math.pi))
 def rad2deg(input: Operand) -> Array:
     """Radians as degrees: ``torch.rad2deg``."""
-    return np.multiply(_floating(input), 180.0 / math.pi)
+    return quiet().run(np.multiply, _floating(input), 180.0 / math.pi)
 
 
 @known_as("LdexpBackward0")

@@ -27,6 +27,7 @@ from minigrad.engine import (
     wrap,
 )
 from minigrad.kernels import products as kernels
+from minigrad.kernels.quiet import quiet
 from minigrad.kernels.threads import one_blas_thread
 from minigrad.later import Later
 from minigrad.ops import elementwise as ew
@@ -224,7 +225,7 @@ def det(A: Array) -> Array:
     """Determinant of square matrices (..., n, n): ``torch.linalg.det``. Singular matrices have a first gradient, but no second one."""
     require_square("det", A)
     with one_blas_thread:
-        return np.linalg.det(A)
+        return quiet().run(np.linalg.det, A)
 
 
 def _slogdet_x(g, x, out_1):
@@ -239,7 +240,7 @@ def _slogdet_x(g, x, out_1):
 def _slogdet(x: Array) -> Array:
     require_square("slogdet", x)
     with one_blas_thread:
-        return tuple(np.linalg.slogdet(x))
+        return tuple(quiet().run(np.linalg.slogdet, x))
 
 
 def slogdet(A: Tensor) -> SlogdetResult:

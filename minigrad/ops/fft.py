@@ -29,6 +29,7 @@ from minigrad.engine import (
     unnamed,
     wrap,
 )
+from minigrad.kernels.quiet import quietly
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import positive_dims, whole
 from minigrad.ops.batching import along_dim, behind
@@ -55,7 +56,8 @@ def _transform(z: Array, dims: Any, inverse: bool) -> Array:
     """Complex to complex, as pairs; no factor in either direction."""
     if not z.size:
         return z.copy()
-    return pairs(np.fft.ifftn(numbers(z), axes=dims, norm="forward") if inverse else np.fft.fftn(numbers(z), axes=dims))
+    with quietly():
+        return pairs(np.fft.ifftn(numbers(z), axes=dims, norm="forward") if inverse else np.fft.fftn(numbers(z), axes=dims))
 
 
 @unnamed
@@ -64,7 +66,8 @@ def _transform(z: Array, dims: Any, inverse: bool) -> Array:
 @op(x=lambda g, x_shape, dim: _to_real(g / _weights(x_shape[dim], len(x_shape), dim, g.dtype), x_shape[dim], dim))
 def _from_real(x: Array, dim: int) -> Array:
     """Real to the first n // 2 + 1 coefficients, as pairs."""
-    return pairs(np.fft.rfft(x, axis=dim))
+    with quietly():
+        return pairs(np.fft.rfft(x, axis=dim))
 
 
 @unnamed
@@ -73,7 +76,8 @@ def _from_real(x: Array, dim: int) -> Array:
 @op(z=lambda g, n, dim: _from_real(g, dim) * _weights(n, len(g.shape), dim, g.dtype))
 def _to_real(z: Array, n: int, dim: int) -> Array:
     """The first n // 2 + 1 coefficients, as pairs, to n real numbers, without a factor."""
-    return np.fft.irfft(numbers(z), n, axis=dim, norm="forward")
+    with quietly():
+        return np.fft.irfft(numbers(z), n, axis=dim, norm="forward")
 
 
 def _places(name: str, shape: tuple[int, ...], s: Any, dim: Any) -> tuple[tuple[int, ...], list[Any]]:

@@ -34,6 +34,7 @@ from minigrad.engine import (
     unnamed,
     views,
 )
+from minigrad.kernels.quiet import quiet
 from minigrad.kernels.sums import add_at
 from minigrad.tree import numbers_of, unwrapped
 from minigrad.types import Array, Tensor
@@ -293,7 +294,8 @@ def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
     if isinstance(mask, np.ndarray) and mask.dtype.kind == "b" and np.ndim(v) > 1:
         index = mask.nonzero()  # numpy would not take a value of shape (1, n)
     try:
-        out[index] = np.ascontiguousarray(v) if _repeats(index) else v  # the last value is then the last in row-major order
+        value = np.ascontiguousarray(v) if _repeats(index) else v  # the last value is then the last in row-major order
+        quiet().run(operator.setitem, out, index, value)  # a value of another dtype may be infinite in this one
     except IndexError as error:
         raise _explained("setitem", x.shape, index, error) from None
     except ValueError:

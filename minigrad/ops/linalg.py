@@ -476,8 +476,8 @@ def matrix_exp(input: Array) -> Array:
     require_square("matrix_exp", input)
     if not input.size:
         return input.copy()
-    length = np.abs(input).sum(-2, keepdims=True).max(-1, keepdims=True)
     with np.errstate(all="ignore"):
+        length = np.abs(input).sum(-2, keepdims=True).max(-1, keepdims=True)
         halvings = np.ceil(np.log2(length / 5.37))
     halvings = np.where(np.isfinite(halvings), np.maximum(halvings, 0), 0)
     x = np.ldexp(input, -halvings.astype(int))

@@ -28,6 +28,7 @@ from minigrad.engine import (
     tangent,
 )  # fmt: skip
 from minigrad.kernels import products as kernels
+from minigrad.kernels.quiet import cast_quietly
 from minigrad.kernels.sums import add_reduce
 from minigrad.ops import elementwise as ew
 from minigrad.ops.arguments import factor, factors_between, require_dtype
@@ -114,7 +115,7 @@ def matmul(input: Array, other: Array) -> Array:
         out = kernels.matmul(input, other)
     except ValueError:
         raise ShapeError(f"matmul: the leading dimensions of {input.shape} @ {other.shape} do not broadcast") from None
-    return out.astype(np.float16) if half else out
+    return cast_quietly(out, np.float16) if half else out
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:

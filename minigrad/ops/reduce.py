@@ -32,7 +32,7 @@ from minigrad.engine import (
     tangent,
     titling,
 )
-from minigrad.kernels.quiet import quiet
+from minigrad.kernels.quiet import cast_quietly, quiet
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
@@ -98,7 +98,7 @@ def _accumulate(name: str, ufunc: Callable, x: np.ndarray, dtype: Any, **where: 
     """A reduction or cumulative op of ``ufunc``: integers become int64, float16 is computed in float32, as in PyTorch."""
     dtype = dtype_of(name, dtype) if dtype is not None else x.dtype if x.dtype.kind == "f" else I64
     total = ufunc(x, dtype=F32 if dtype == F16 else dtype, **where)
-    return total.astype(dtype) if dtype == F16 else total
+    return cast_quietly(total, dtype) if dtype == F16 else total
 
 
 def _spread(g, input_shape, dim, keepdim):

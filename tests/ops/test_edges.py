@@ -2,12 +2,14 @@
 
 import contextlib
 import math
+import warnings
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad import nn
 from minigrad.kernels import native
 
 NAN = math.nan
@@ -190,3 +192,39 @@ def test_products_and_sums_beyond_all_numbers_do_not_warn(function, kernels):
     m = mg.tensor([[math.inf, 3e38], [-math.inf, 3e38]], requires_grad=True)
     with kernels(), np.errstate(over="warn", invalid="warn"):
         function(m).sum().backward()
+
+
+HUGE = mg.tensor([float("nan"), float("inf"), 3e38, -1e30])
+SQUARE = mg.tensor([[3e38, float("nan")], [3e38, 1.0]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: HUGE.half(),
+        lambda: HUGE.long(),
+        lambda: HUGE.to(mg.uint8),
+        lambda: mg.tensor([1e300], dtype=mg.float32),
+        lambda: mg.tensor(HUGE, dtype=mg.float16),
+        lambda: mg.full((2,), 1e9, dtype=mg.float16),
+        lambda: mg.zeros(2, dtype=mg.float16).fill_(1e9),
+        lambda: mg.zeros(4, dtype=mg.int32).copy_(HUGE),
+        lambda: mg.zeros(2, dtype=mg.float16).masked_fill(mg.tensor([True, False]), 1e9),
+        lambda: mg.linspace(0, 1e9, 3, dtype=mg.float16),
+        lambda: mg.full((4, 4), 3e4).half() @ mg.full((4, 4), 3e4).half(),
+        lambda: mg.full((4, 4), 3e4).half().sum(0),
+        lambda: HUGE.rad2deg(),
+        lambda: mg.fft.rfft(HUGE),
+        lambda: mg.fft.ifft(HUGE),
+        lambda: mg.fft.irfft(mg.fft.fft(HUGE)),
+        lambda: mg.linalg.det(SQUARE),
+        lambda: mg.linalg.slogdet(SQUARE),
+        lambda: mg.linalg.matrix_exp(SQUARE),
+        lambda: nn.Linear(2, 2).half(),
+    ],
+)
+def test_numpy_s_warnings_are_not_the_user_s(call):
+    """Infinities and NaNs are results as others. numpy's warnings named lines of ours, and only the first in a program was shown."""
+    with warnings.catch_warnings(), np.errstate(all="warn"):
+        warnings.simplefilter("error")
+        call()
