@@ -498,7 +498,7 @@ def unknown(key: str) -> Callable[[Any, str], Any]:
 
 def is_missing(tensor: type, name: str) -> bool:
     """Whether ``name`` is an attribute that only raises."""
-    return isinstance(vars(tensor).get(name), Missing)
+    return isinstance(next((vars(cls)[name] for cls in tensor.__mro__ if name in vars(cls)), None), Missing)
 
 
 class _Family:

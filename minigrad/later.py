@@ -77,6 +77,10 @@ class Later:
         setattr(self._owner, self._name, self._found)
         return getattr(owner if instance is None else instance, self._name)
 
+    @property
+    def __wrapped__(self) -> Any:
+        return self._found  # for inspect.signature of what calls it
+
     @cached_property
     def _found(self) -> Any:
         return attrgetter(self._path)(import_module(self._module))

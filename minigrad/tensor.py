@@ -313,6 +313,7 @@ def _in_place(op: Callable[Concatenate[Any, P], Any], name: str) -> Callable[Con
     method.__name__ = method.__qualname__ = name
     method.__code__ = method.__code__.replace(co_name=name, co_qualname=name)  # what a traceback says, and a picture
     method.__doc__ = f"Give this Tensor the value of ``{name[:-1]}(self, ...)``; see :meth:`Tensor._assign`."
+    method.__wrapped__ = op  # type: ignore[attr-defined]  # how it is called, for help() and inspect.signature
     return method
 
 
@@ -329,6 +330,9 @@ class _TensorType(type):
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return type.__instancecheck__(cls, inside(instance))
+
+    def __dir__(cls) -> list[str]:
+        return [name for name in type.__dir__(cls) if not absent.is_missing(cls, name)]  # for completion and help()
 
 
 @register_tensor
@@ -919,7 +923,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
         return id(self)
 
     def __dir__(self) -> list[str]:
-        return [name for name in object.__dir__(self) if not absent.is_missing(Tensor, name)]
+        return [name for name in object.__dir__(self) if not absent.is_missing(type(self), name)]
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self._data.ndim == 0 else object.__format__(self, spec)

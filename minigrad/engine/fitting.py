@@ -135,9 +135,8 @@ def fit(gradient: Any, node: Node, plan: Plan, position: int) -> Any:
         try:
             gradient = sum_to(gradient, node.shape)
         except ShapeError:
-            name = plan.op.argument(position)
             raise ShapeError(
-                f"{plan.op.name}: the formula of '{name}' gave a gradient of shape {gradient.shape} for an argument of shape {node.shape}"
+                f"{plan.op.name}: {plan.op.way(position)} gave a gradient of shape {gradient.shape} for an argument of shape {node.shape}"
             ) from None
     if gradient.dtype != node.dtype:
         gradient = cast(gradient, node.dtype)

@@ -258,6 +258,10 @@ class Op:
         """The name of the input at ``position`` of a call."""
         return self.inputs[position] if position < len(self.inputs) else str(self.variadic)
 
+    def way(self, position: int) -> str:
+        """What computes the gradient of the input at ``position``, in the words of who wrote it: a `Function` has no formulas."""
+        return f"backward, for argument {position}," if self.exact else f"the formula of '{self.argument(position)}'"
+
     def split(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """The inputs and the static arguments of a call ``(*args, **kwargs)``, defaults filled in."""
         bound = self.signature.bind(*args, **kwargs)

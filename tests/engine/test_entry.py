@@ -1,6 +1,7 @@
 """numpy's and PyTorch's keyword names on functions, what is left alone, and where warnings point."""
 
 import inspect
+import pydoc
 import sys
 import types
 import warnings
@@ -131,3 +132,20 @@ def test_second_names_stand_for_one_argument():
         mg.sum(x, value=1)
     with pytest.raises(mg.ShapeError, match=r"solve: without left, B must hold matrices, but it has shape \(2,\)"):
         mg.linalg.solve(mg.eye(2), x, left=False)
+
+
+def test_help_of_a_method_in_place_shows_how_it_is_called():
+    """It was ``(self, *args, **kwargs)`` for each of them."""
+    assert list(inspect.signature(mg.Tensor.add_).parameters) == ["input", "other", "alpha"]
+    assert list(inspect.signature(mg.ones(1).clamp_).parameters) == ["min", "max"]
+    for name in dir(mg.Tensor):
+        if name.endswith("_") and not name.startswith("_"):
+            kinds = {p.kind for p in inspect.signature(getattr(mg.Tensor, name)).parameters.values()}
+            assert not {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds, name
+
+
+def test_completion_offers_only_what_is_there():
+    """An attribute that only says what to use instead is no attribute to a reader: ``dir`` of the class listed 331 of them, and so did ``help``."""
+    for thing in (mg.Tensor, nn.Parameter, mg.ones(1, 1), nn.Parameter(mg.ones(1, 1))):
+        assert [name for name in dir(thing) if name[0] != "_" and not hasattr(thing, name)] == []
+    assert "\n |  all_" not in pydoc.render_doc(mg.Tensor, renderer=pydoc.plaintext)

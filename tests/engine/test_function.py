@@ -676,3 +676,17 @@ def test_complex_tensors_are_refused_in_one_sentence():
         minigrad.torch.func.grad(lambda z: z.abs().sum())(z)
     (z.abs() ** 2).sum().backward()
     assert z.grad.tolist() == pytest.approx([2 + 4j])
+
+
+def test_a_gradient_of_another_shape_is_told_in_the_words_of_a_function():
+    class Cut(mg.Function):
+        @staticmethod
+        def forward(ctx, factor, x):
+            return factor * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return None, g[:1].expand(2)
+
+    with pytest.raises(mg.ShapeError, match=r"Cut: backward, for argument 1, gave a gradient of shape \(2,\) for an argument of shape \(3,\)"):
+        Cut.apply(2.0, mg.ones(3, requires_grad=True)).sum().backward()
