@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 SEEN, ANSWER, ZERO, PLAIN = "#ffe2a8", "#f3b6a6", "#eeeeee", "#ffffff"  # the window, its result, inserted zeros, other cells
 
 
-def _number(value: float) -> str:
+def _number(value: float, largest: float = 1.0) -> str:
+    """The text for a cell, beside ``largest``: what would be 0 or wider than its cell has an exponent, and what rounding left is 0."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
+    if np.isfinite(value) and (len(text) > 6 or (text in ("0", "-0") and abs(value) > 1e-6 * largest)):
+        digits, exponent = f"{value:.1e}".split("e")
+        text = f"{digits.removesuffix('.0')}e{int(exponent)}"
     return "0" if text == "-0" else text.replace("-", "−")
 
 
@@ -29,12 +33,13 @@ def _draw(axes: Any, matrix: np.ndarray, colours: np.ndarray, title: str = "", *
     from matplotlib.patches import Rectangle
 
     height, width = matrix.shape
+    largest = float(np.abs(matrix, where=np.isfinite(matrix), out=np.zeros(matrix.shape)).max())
     for i, j in np.ndindex(height, width):
         zero = colours[i, j] == ZERO
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=colours[i, j], edgecolor="#777777", linewidth=0.8, linestyle=":" if zero else "-"))
         if write and not np.isnan(matrix[i, j]):
             axes.text(
-                j + 0.5, i + 0.55, _number(float(matrix[i, j])), ha="center", va="center", fontsize=9, color="#999999" if zero else "black"
+                j + 0.5, i + 0.55, _number(float(matrix[i, j]), largest), ha="center", va="center", fontsize=9, color="#999999" if zero else "black"
             )
     axes.set(xlim=(-0.15, width + 0.15), ylim=(height + 0.15, -0.15), aspect="equal")
     axes.set_axis_off()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ def images(
     """Pictures in rows, each with its name above it.
 
     Args:
-        pictures: name -> (H, W), (1, H, W), or (3, H, W) in colour with values from 0 to 1 (or uint8); or a batch of one.
+        pictures: name -> (H, W), (1, H, W), or (3, H, W) in colour with values from 0 to 1 (or uint8); or a batch of one. How many numbers are
+            not finite is written in a picture that has such.
         columns: pictures in a row.
         colours: matplotlib's colormap for pictures of one channel, each scaled from its own minimum to its own maximum.
         signed: instead, use one scale for all, from blue (below zero) to red (above).
@@ -73,8 +75,11 @@ def _in_rows(
     rows = -(-len(arrays) // columns)
     height, width = next(iter(arrays.values())).shape[-2:]
     tall = min(max(height / width, 0.1), 2.5)
-    figure = new_figure(size * columns, (size * tall + 0.3) * rows + (0.4 if title else 0))
-    largest = max(np.abs(array).max(initial=1e-12) for array in arrays.values())
+    titles = {name: textwrap.fill(name, max(6, int(13 * size))) for name in arrays}  # beside one another, long ones would overlap
+    lines = max(text.count("\n") for text in titles.values())
+    figure = new_figure(size * columns, (size * tall + 0.3 + 0.15 * lines) * rows + (0.4 if title else 0))
+    numbers = {name: array[np.isfinite(array)] for name, array in arrays.items()}
+    largest = max(float(np.abs(finite).max(initial=1e-12)) for finite in numbers.values())
     scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest} if signed else {"cmap": colours}
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, array) in zip(cells, arrays.items(), strict=False):
@@ -82,8 +87,10 @@ def _in_rows(
             picture = np.moveaxis(array, 0, -1)
             axes.imshow(picture if array.dtype == np.uint8 else np.clip(picture, 0, 1))
         else:
-            axes.imshow(array.reshape(array.shape[-2:]), **scale)
-        axes.set_title(name, fontsize=9)
+            axes.imshow(array.reshape(array.shape[-2:]), **(scale if signed else scale | _limits(numbers[name])))
+        if strange := array.size - numbers[name].size:
+            axes.text(0.5, 0.02, f"{strange:,} not finite", transform=axes.transAxes, ha="center", va="bottom", fontsize=8, color=RED)
+        axes.set_title(titles[name], fontsize=9)
         axes.set(xticks=[], yticks=[])
         for top, left, high, wide in frames.get(name, ()):
             from matplotlib.patches import Rectangle
@@ -94,6 +101,13 @@ def _in_rows(
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _limits(numbers: np.ndarray) -> dict[str, float]:
+    """The scale of a picture of one brightness, which has no darkest and lightest pixel: from 0 to 1, if it lies there."""
+    if numbers.size and numbers.min() == numbers.max() and 0 <= numbers.min() <= 1:
+        return {"vmin": 0.0, "vmax": 1.0}
+    return {}
 
 
 def detections(

@@ -25,7 +25,7 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
         log: a logarithmic axis for the values.
 
     Raises:
-        ValueError: no curves.
+        ValueError: no curves, or one without numbers; with ``log``, one that is not above 0.
         ShapeError: a curve that is not as long as ``x``.
         TypeError: ``curves`` is not a dict.
 
@@ -40,6 +40,10 @@ def lines(x: Any, curves: Mapping[str, Any], xlabel: str = "", ylabel: str = "",
     for name, array in arrays.items():
         if x.ndim != 1 or array.shape != x.shape:
             raise ShapeError(f"lines: {name} {array.shape} is not a number for each of x {x.shape}")
+        if not array.size:
+            raise ValueError(f"lines: {name} has no numbers: there is nothing to draw")
+        if log and (array <= 0).any():
+            raise ValueError(f"lines: log=True has a place for numbers above 0 only, and {name} goes down to {np.nanmin(array):g}")
     figure = new_figure(6.4, 3.6)
     axes = figure.subplots()
     ends = []

@@ -412,7 +412,8 @@ def confusion_matrix(confusion: Any, names: Iterable[str] | None = None) -> Figu
     written = (lambda count: f"{count:,.0f}") if (confusion == np.rint(confusion)).all() else (lambda share: f"{share:.2f}")
     few = classes <= NUMBERED
     side = max(4.2, (0.6 if few else 0.2) * classes + (1.2 if few else 2.4))
-    figure = new_figure(side, side - 0.6)
+    beside = 0.08 * max(0, max(map(len, labels)) - 8)  # inches that long names take: the title has the width of the matrix
+    figure = new_figure(side + beside, side - 0.6 + beside)
     axes = figure.subplots()
     mistakes = confusion * (1 - np.eye(classes, dtype=int))
     picture = axes.imshow(mistakes, cmap="Reds", vmin=0, vmax=(mistakes.max() or 1) * (1.4 if few else 1))  # lighter below numbers

@@ -74,6 +74,8 @@ def test_an_image_takes_the_dtype_of_the_model():
         (lambda: plots.window(np.eye(2), np.eye(3)), mg.ShapeError, "window: conv2d: kernel 3x3 does not fit"),
         (lambda: plots.cells(2, 3), mg.ShapeError, "cells: conv2d: kernel 3x3 does not fit"),
         (lambda: plots.cells(4, 3, transposed=3), TypeError, "cells: transposed must be True or False, but is 3"),
+        (lambda: plots.lines([], {"a": []}), ValueError, "lines: a has no numbers"),
+        (lambda: plots.lines([1, 2], {"a": [1, 0]}, log=True), ValueError, "lines: log=True has a place for numbers above 0 only, and a goes"),
         (lambda: plots.lines([1], {"a": [1]}, log="y"), TypeError, "lines: log must be True or False, but is 'y'"),
         (lambda: plots.images({"a": np.zeros((0, 4))}), mg.ShapeError, r"images: a must be .* and not empty, but is \(0, 4\)"),
         (lambda: plots.images({"a": IMAGE}, boxes={"a": [(1, 2)]}), mg.ShapeError, r"images: boxes of a must be \(N, 4\)"),

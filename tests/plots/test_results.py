@@ -207,3 +207,32 @@ def test_every_function_says_what_it_takes_what_it_raises_and_shows_an_example()
         if callable(function) and getattr(function, "__module__", "").startswith("minigrad.plots"):
             for part in ("Raises", ">>>"):
                 assert part in function.__doc__, f"{name}: {part}"
+
+
+def test_pictures_of_one_brightness_and_numbers_that_are_none():
+    """An image of ones was black, and one of NaN white, without a word."""
+    hole = np.eye(4)
+    hole[0, 1] = np.nan
+    figure = plots.images({"white": np.ones((4, 4)), "black": np.zeros((4, 4)), "hole": hole, "ramp": np.arange(16.0).reshape(4, 4)})
+    white, black, holed, ramp = figure.axes
+    assert [axes.images[0].get_clim() for axes in (white, black, ramp)] == [(0, 1), (0, 1), (0, 15)]
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["1 not finite"] and holed.texts
+    (endless,) = plots.images({"inf": np.array([[np.inf, -2.0]])}, signed=True).axes
+    assert endless.images[0].get_clim() == (-2, 2)
+
+
+def test_long_names_stay_inside_the_figure():
+    long = "a very long name of a class that goes on and on"
+    for figure in (plots.confusion_matrix(np.eye(2, dtype=int), ["cat", long]), plots.images({long: np.eye(3), long + "!": np.eye(3)})):
+        figure.draw_without_rendering()
+        width = figure.bbox.width
+        boxes = [axes.title.get_window_extent() for axes in figure.axes]
+        assert all(0 <= box.x0 and box.x1 <= width for box in boxes)
+        assert all(a.x1 <= b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+
+
+def test_numbers_that_two_decimals_do_not_show():
+    figure = plots.numbers({"a": np.array([[123456.789, 1e-5, 0.25, -2.0]]), "b": np.array([[1.0, 1e-17]]), "c": np.array([[3e-5, 0.0]])})
+    assert [[t.get_text() for t in axes.texts] for axes in figure.axes if axes.get_title()] == [
+        ["1.2e5", "0", "0.25", "−2"], ["1", "0"], ["3e−5", "0"]
+    ]  # fmt: skip
