@@ -13,7 +13,7 @@ import minigrad as mg
 import minigrad.nn.functional as F
 from minigrad import nn, plots
 
-chapter = Chapter("07_neocognitron", __doc__, images=1500, tests=1000)
+chapter = Chapter("07_neocognitron", __doc__, images=1500, tests=1000, least={"images": 100, "tests": 3})
 train, test = chapter.digits(transform=lambda image: np.pad(image, ((0, 0), (4, 4), (4, 4))))
 (images, labels), (test_images, test_labels) = ([mg.cat(parts) for parts in zip(*loader, strict=True)] for loader in (train, test))
 

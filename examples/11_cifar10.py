@@ -19,7 +19,7 @@ from minigrad.nn.data import CIFAR10, MNIST, DataLoader, FashionMNIST, TensorDat
 from minigrad.nn.metrics import Accuracy
 
 SETS = ("generated", "digits", "fashion-mnist", "cifar-10")
-chapter = Chapter("11_cifar10", __doc__, data="a real data set", set=SETS, epochs=5, pictures=5000)
+chapter = Chapter("11_cifar10", __doc__, data="a real data set", set=SETS, epochs=5, pictures=5000, least={"pictures": 50})
 CLOTHES = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package has them
 
 

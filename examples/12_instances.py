@@ -16,7 +16,7 @@ from minigrad import nn, plots
 from minigrad.nn import detection
 from minigrad.nn.metrics import MeanAveragePrecision
 
-chapter = Chapter("12_instances", __doc__, full="digits of all of MNIST", epochs=8, scenes=1000, tests=150, width=12)
+chapter = Chapter("12_instances", __doc__, full="digits of all of MNIST", epochs=8, scenes=1000, tests=150, width=12, least={"scenes": 16})
 SIZE, STRIDE, KINDS, GRID, FINE = 64, 8, len(THINGS), 14, 28
 CELLS = SIZE // STRIDE
 (images, truths), (test_images, test_truths) = chapter.boards(most=4)

@@ -16,7 +16,7 @@ from minigrad import nn, plots
 from minigrad.nn import hmm
 from minigrad.nn.data import DataLoader, TensorDataset
 
-chapter = Chapter("13_sound", __doc__, epochs=8, sentences=150, tests=20)
+chapter = Chapter("13_sound", __doc__, epochs=8, sentences=150, tests=20, least={"sentences": 10})
 
 RATE, WINDOW, HOP = 8000, 256, 80  # samples per second, in a window, and from one window to the next (10 ms)
 time = mg.arange(RATE) / RATE

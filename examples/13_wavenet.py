@@ -14,7 +14,7 @@ import minigrad.nn.functional as F
 from minigrad import nn, plots
 from minigrad.nn.models import WaveNet, mu_law_decode, mu_law_encode
 
-chapter = Chapter("13_wavenet", __doc__, steps=300, channels=24, samples=2400, notes=8, length=640)
+chapter = Chapter("13_wavenet", __doc__, steps=300, channels=24, samples=2400, notes=8, length=640, least={"channels": 2, "samples": 300})
 
 RATE, LEVELS, BEFORE = 4000, 64, 128
 SCALE = {"C4": 261.63, "D4": 293.66, "E4": 329.63, "F4": 349.23, "G4": 392.0, "A4": 440.0, "B4": 493.88, "C5": 523.25}  # Hz

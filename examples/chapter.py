@@ -9,8 +9,10 @@ import argparse
 import io
 import sys
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,12 +38,20 @@ class Chapter:
         data: what is read from the folder ``--data``, for chapters without ``--full`` that have one.
         defaults: further options: positive whole numbers, as ``epochs=5``, and words to choose from, of which the first is the default.
             ``images`` and, beside it, ``tests`` limit the digits; with ``--full`` only where the command line gives them.
+        least: the smallest numbers that the chapter's cells work with, where 1 is too few.
 
     From here on, an error that the user can fix (a wrong option, missing data, Ctrl-C) ends the script with a one-line message.
     """
 
     def __init__(
-        self, name: str, about: str | None, *, full: str | None = None, data: str | None = None, **defaults: int | tuple[str, ...]
+        self,
+        name: str,
+        about: str | None,
+        *,
+        full: str | None = None,
+        data: str | None = None,
+        least: Mapping[str, int] = MappingProxyType({}),
+        **defaults: int | tuple[str, ...],
     ):
         self.name = name
         parser = Parser(self.name, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,7 +69,7 @@ class Chapter:
                 add(f"--{option}", choices=value, default=value[0], help="(default: %(default)s)")
             else:
                 note = f"(default: {value}, with --full all)" if option in limits else f"(default: {value})"
-                add(f"--{option}", type=count, default=None if option in limits else value, metavar="N", help=note)
+                add(f"--{option}", type=partial(count, least=least.get(option, 1)), default=None if option in limits else value, metavar="N", help=note)
         self.options = parsed(parser)
         if full and self.data is not None and not self.full:
             parser.error("--data is where --full reads, and does nothing without it: add --full")

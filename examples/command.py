@@ -68,14 +68,14 @@ def seed(text: str) -> int:
     return number
 
 
-def count(text: str) -> int:
-    """A whole number above 0."""
+def count(text: str, least: int = 1) -> int:
+    """A whole number above 0, or of ``least`` and more."""
     try:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number {'above 0' if least == 1 else f'of {least} or more'}")
     return number
 
 

@@ -144,6 +144,23 @@ def test_full_lifts_the_limits_that_the_command_line_does_not_give(monkeypatch):
 
 
 @needs_extras
+@pytest.mark.parametrize(
+    ("chapter", "option", "least"),
+    [
+        ("07_neocognitron", "images", 100), ("07_neocognitron", "tests", 3), ("10_resnet", "deep", 8), ("11_cifar10", "pictures", 50),
+        ("12_instances", "scenes", 16), ("13_sound", "sentences", 10), ("13_wavenet", "channels", 2), ("13_wavenet", "samples", 300),
+    ],
+)  # fmt: skip
+def test_too_few_for_the_cells_is_refused_where_it_is_given(chapter, option, least):
+    """They ended in a traceback, some after minutes; with the least number the chapter runs to its end."""
+    result = run(f"--{option}", str(least - 1), script=SCRIPTS[0].parent / f"{chapter}.py")
+    assert result.returncode == 2 and result.stdout == ""
+    assert result.stderr.splitlines() == [
+        f"{chapter}: argument --{option}: {least - 1} is not a whole number of {least} or more (--help lists all options)"
+    ]
+
+
+@needs_extras
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX's")
 def test_ctrl_c_is_one_line(tmp_path):
     process = subprocess.Popen(
