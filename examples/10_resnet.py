@@ -15,7 +15,7 @@ import minigrad.nn.functional as F
 from minigrad import nn, plots
 from minigrad.nn.metrics import Accuracy
 
-chapter = Chapter("10_resnet", __doc__, full="all 60,000 digits of MNIST", epochs=4, images=1500, tests=10_000, width=8, deep=56, least={"deep": 8})
+chapter = Chapter("10_resnet", __doc__, full="all of MNIST", epochs=4, images=1500, tests=10_000, width=8, deep=56, least={"deep": 8})
 
 
 class Block(nn.Module):

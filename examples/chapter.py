@@ -69,7 +69,13 @@ class Chapter:
                 add(f"--{option}", choices=value, default=value[0], help="(default: %(default)s)")
             else:
                 note = f"(default: {value}, with --full all)" if option in limits else f"(default: {value})"
-                add(f"--{option}", type=partial(count, least=least.get(option, 1)), default=None if option in limits else value, metavar="N", help=note)
+                add(
+                    f"--{option}",
+                    type=partial(count, least=least.get(option, 1)),
+                    default=None if option in limits else value,
+                    metavar="N",
+                    help=note,
+                )
         self.options = parsed(parser)
         if full and self.data is not None and not self.full:
             parser.error("--data is where --full reads, and does nothing without it: add --full")

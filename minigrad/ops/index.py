@@ -295,7 +295,7 @@ def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
         index = mask.nonzero()  # numpy would not take a value of shape (1, n)
     try:
         value = np.ascontiguousarray(v) if _repeats(index) else v  # the last value is then the last in row-major order
-        quiet().run(operator.setitem, out, index, value)  # a value of another dtype may be infinite in this one
+        quiet().run(out.__setitem__, index, value)  # a value of another dtype may be infinite in this one
     except IndexError as error:
         raise _explained("setitem", x.shape, index, error) from None
     except ValueError:

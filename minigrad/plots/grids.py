@@ -39,7 +39,13 @@ def _draw(axes: Any, matrix: np.ndarray, colours: np.ndarray, title: str = "", *
         axes.add_patch(Rectangle((j, i), 1, 1, facecolor=colours[i, j], edgecolor="#777777", linewidth=0.8, linestyle=":" if zero else "-"))
         if write and not np.isnan(matrix[i, j]):
             axes.text(
-                j + 0.5, i + 0.55, _number(float(matrix[i, j]), largest), ha="center", va="center", fontsize=9, color="#999999" if zero else "black"
+                j + 0.5,
+                i + 0.55,
+                _number(float(matrix[i, j]), largest),
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="#999999" if zero else "black",
             )
     axes.set(xlim=(-0.15, width + 0.15), ylim=(height + 0.15, -0.15), aspect="equal")
     axes.set_axis_off()

@@ -19,7 +19,6 @@ from minigrad.random import Generator, drawing_from, numpy_generator
 from minigrad.tensor import Tensor
 from minigrad.types import Operand
 
-
 _FIXED = ("batch_sampler", "batch_size", "dataset", "drop_last", "persistent_workers", "sampler")
 
 
@@ -157,7 +156,9 @@ class DataLoader(Generic[T]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED and hasattr(self, "_pool"):  # __init__ sets that one last
-            raise ValueError(f"DataLoader: {name} is fixed, because the samplers were made for it; make a new loader, DataLoader(..., {name}=...)")
+            raise ValueError(
+                f"DataLoader: {name} is fixed, because the samplers were made for it; make a new loader, DataLoader(..., {name}=...)"
+            )
         super().__setattr__(name, value)
 
     # The types that default_collate returns. With your own collate_fn, annotate the loader as a DataLoader[Any].

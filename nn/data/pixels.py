@@ -289,7 +289,9 @@ def per_channel(name: str, value: Any, images: Any) -> np.ndarray:
     if images.dtype.kind in "iu":
         limits = np.iinfo(images.dtype)
         if not ((given == np.floor(given)) & (given >= limits.min) & (given <= limits.max)).all():
-            raise ValueError(f"{name}: {shown(value)} does not fit images of {images.dtype}, whole numbers from {limits.min} to {limits.max}")
+            raise ValueError(
+                f"{name}: {shown(value)} does not fit images of {images.dtype}, whole numbers from {limits.min} to {limits.max}"
+            )
     elif given.ndim < 2 and images.size and (given > _BYTES).any() and images.min() >= 0 and images.max() <= 1:
         warn(
             f"{name}: {shown(value)} is far brighter than the images, floats from 0 to 1, which images of PIL and of data sets are here: "

@@ -549,7 +549,14 @@ def test_images_of_pil_go_through_every_transform():
 
 
 @pytest.mark.parametrize(
-    "transform", [Pad(1, 255), RandomCrop(9, 2, fill=128), RandomRotation((20, 20), fill=(124, 116, 104)), RandomAffine((20, 20), fill=255), Cutout(3, fill=200)]
+    "transform",
+    [
+        Pad(1, 255),
+        RandomCrop(9, 2, fill=128),
+        RandomRotation((20, 20), fill=(124, 116, 104)),
+        RandomAffine((20, 20), fill=255),
+        Cutout(3, fill=200),
+    ],
 )
 def test_a_colour_of_bytes_among_floats_is_warned_of(transform):
     """torchvision's images of PIL are bytes, and these are floats from 0 to 1: a fill of 255 was 255 times as bright as white, without a word."""

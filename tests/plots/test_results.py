@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import subprocess
 import sys
@@ -227,8 +228,8 @@ def test_long_names_stay_inside_the_figure():
         figure.draw_without_rendering()
         width = figure.bbox.width
         boxes = [axes.title.get_window_extent() for axes in figure.axes]
-        assert all(0 <= box.x0 and box.x1 <= width for box in boxes)
-        assert all(a.x1 <= b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+        assert all(box.x0 >= 0 and box.x1 <= width for box in boxes)
+        assert all(a.x1 <= b.x0 for a, b in itertools.pairwise(boxes))
 
 
 def test_numbers_that_two_decimals_do_not_show():
