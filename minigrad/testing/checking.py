@@ -139,6 +139,8 @@ def check_gradients(function: Function, report: Report, order: int, rtol: float,
             mine.kinks += row[2]
         if level > 1:
             checker.check_cotangents(previous)
+        if level == 1:
+            checker.check_each_alone()
         previous = checker
         if level < order:
             if not checker.differentiable:
@@ -222,13 +224,20 @@ class Checker:
         doing = "the call" if first_order else "the gradient"
         order = 0 if first_order else function.order
         with self.blame(doing):
-            first = [np.array(y) for y in function.call_plainly()]
+            given = function.call_plainly()
+            first = [np.array(y) for y in given]
             function.randomness.look()
             for leaf in self.leaves:
                 leaf.array += 1e-3 * self.rng.uniform(-1.0, 1.0, leaf.array.shape)
             function.call_plainly()
             for leaf, old in zip(self.leaves, before, strict=True):
                 leaf.array[...] = old
+            for y, old in zip(given, first, strict=True):
+                if not np.array_equal(y, old, equal_nan=True):
+                    raise self.fail(
+                        f"{doing} writes to the result of the call before it", kind="in-place edit", order=order,
+                        advice="the result is memory that is used again; return a new array each time",
+                    )  # fmt: skip
             second = function.call_plainly()
         if [y.shape for y in first] != [y.shape for y in second] or not all(
             np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True)
@@ -534,6 +543,16 @@ class Checker:
             allowed = 1e-9 * np.abs(a).max(initial=0.0) + self.atol
             if off.max(initial=0.0) > allowed:
                 raise failures.wrong(self, k, int(np.argmax(off)))
+
+    def check_each_alone(self) -> None:
+        """The gradient in an argument must not depend on whether others require one: other formulas may be used, or branches of them."""
+        v = self.directions[:, 0]
+        for k, leaf in enumerate(self.leaves if len(self.leaves) > 1 else []):
+            with self.blame(f"the gradient in '{leaf.name}' alone"), self.function.only(leaf):
+                found = self.function.record().pullback(self.split(v))[0]
+            alone = np.zeros(leaf.array.size) if found is None else np.asarray(found, np.float64).ravel()
+            if not np.allclose(alone, self.analytic[k][:, 0], rtol=1e-6, atol=self.atol + 1e-9, equal_nan=True):
+                raise failures.wrong_alone(self, k, alone)
 
     def check_cotangents(self, base: Checker) -> None:
         """Check the derivative of the gradient A'v in v, which must be A: <v, A u> = <u, A'v> for random u and v.

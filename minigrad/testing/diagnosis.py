@@ -408,16 +408,11 @@ def explain_exception(error: Exception, function: Any, doing: str) -> tuple[str 
 
 def _culprit(function: Any) -> str | None:
     """The argument whose formula raises: differentiate in one at a time."""
-    leaves = function.checked
-    for leaf in leaves:
-        for other in leaves:
-            other.checked = other is leaf
+    for leaf in function.checked:
         try:
-            recording = function.record()
-            recording.pullback([np.ones(np.shape(getattr(y, "_data", y))) for y in recording.outputs])
+            with function.only(leaf):
+                recording = function.record()
+                recording.pullback([np.ones(np.shape(getattr(y, "_data", y))) for y in recording.outputs])
         except Exception:
             return leaf.name
-        finally:
-            for other in leaves:
-                other.checked = True
     return None

@@ -201,6 +201,21 @@ def wrong_at_a_tie(checker: Any, places: list[tuple[int, int]], output: int, tot
     )  # fmt: skip
 
 
+def wrong_alone(checker: Any, k: int, alone: np.ndarray) -> GradcheckError:
+    """The error for leaf ``k``, whose gradient is right where others have one too, and is ``alone`` where it is the only one."""
+    leaf, together = checker.leaves[k], checker.analytic[k][:, 0]
+    off = np.abs(alone - together)
+    element = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
+    index, where = place_of(leaf, element)
+    return checker.fail(
+        f"the gradient in argument '{leaf.name}' is wrong where no other argument requires one",
+        argument=leaf.name, index=index, analytic=float(alone[element]), numerical=float(together[element]), kind="wrong alone",
+        advice="it is right where the others require a gradient too. Which does the formula look at, in needs_input_grad, say; "
+        "and beside a @jointly formula, is the argument's own one right?",
+        details=[f"at {where}, with random weights g: alone {alone[element]:.10g}, with the others {together[element]:.10g}"],
+    )  # fmt: skip
+
+
 def wrong_in_g(checker: Any, base: Any, k: int) -> GradcheckError:
     """The error for a gradient in leaf ``k`` whose own derivative in the incoming gradient g is wrong: of element i it must be row i of A'."""
     leaf, n = checker.leaves[k], len(checker.leaves)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -163,7 +163,7 @@ class Function:
         self._arrays = _swap(lambda leaf: leaf.view, (args, kwargs))
         self._template = (args, kwargs)
         self._parameters: list[tuple[Any, Leaf]] = []
-        self._buffers: list[tuple[Any, np.ndarray]] = []
+        self._buffers: list[tuple[Any, np.ndarray]] = []  # a module's, and what each held before the check
         if is_module(fn):
             for name, p in fn.named_parameters():
                 leaf = Leaf(name, np.array(p._data, np.float64), self._is_wanted(name) and p._node is not None)
@@ -210,6 +210,18 @@ class Function:
         """The leaves whose gradient is checked."""
         return [leaf for leaf in self.leaves if leaf.checked]
 
+    @contextlib.contextmanager
+    def only(self, leaf: Leaf) -> Iterator[None]:
+        """Within it, no other leaf is checked: the graph is recorded for this one."""
+        others = [other for other in self.checked if other is not leaf]
+        for other in others:
+            other.checked = False
+        try:
+            yield
+        finally:
+            for other in others:
+                other.checked = True
+
     def written(self, run: Callable[[], Any]) -> str | None:
         """The name of the argument that ``run()`` writes to, if it may; None if there is none."""
         everything = [*self.leaves, *self.others]
@@ -243,6 +255,12 @@ class Function:
         for b, array in self._buffers:
             b._data = array
         self.randomness.rewind()
+
+    def _rewind(self) -> None:
+        """Before each evaluation: random numbers are drawn again, and buffers, in float64 as all else, hold what they did before the check."""
+        self.randomness.rewind()
+        for b, array in self._buffers:
+            b._data = array.astype(np.float64 if array.dtype.kind == "f" else array.dtype)
 
     def arguments(self, value_of: Callable[[Leaf], Any]) -> tuple:
         """Positional and keyword arguments of a call, with ``value_of(leaf)`` in the place of each leaf."""
@@ -278,7 +296,7 @@ class Function:
     def call_plainly(self) -> list[np.ndarray]:
         """The floating results at the leaves' present values, without a graph. An op is called with arrays: its bare kernel."""
         args, kwargs = self._arrays if self.op is not None else self._plain_tensors()
-        self.randomness.rewind()
+        self._rewind()
         with engine.no_grad():
             out = self.fn(*args, **kwargs)
         if self.op is None:
@@ -290,7 +308,7 @@ class Function:
         if self.surrogate is None:
             return self.call_plainly()
         args, kwargs = self._plain_tensors()
-        self.randomness.rewind()
+        self._rewind()
         with engine.no_grad():
             out = self.surrogate(*args, **kwargs)
         return [np.array(unwrapped(y), np.float64) for y in self.results(out)]
@@ -333,7 +351,7 @@ class Function:
             if leaf.checked:
                 p._node = engine.Leaf(p)
             made[id(leaf)] = wrap(leaf.view, p._node)  # the parameter itself leaves the graph at the next evaluation
-        self.randomness.rewind()
+        self._rewind()
         with engine.enable_grad():
             out = self.fn(*args, **kwargs)
         return Recording([made[id(leaf)] for leaf in self.checked], self.results(out))
@@ -347,7 +365,7 @@ class Gradient:
         self.cotangents = cotangents
         self.order = base.order + 1
         self.fn, self.call, self.op, self.name = base.fn, base.call, base.op, base.name
-        self.leaves, self.written = base.leaves, base.written
+        self.leaves, self.written, self.only = base.leaves, base.written, base.only
         self.randomness = base.randomness
         self.asks_for_dtype = base.asks_for_dtype
 

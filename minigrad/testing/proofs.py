@@ -478,6 +478,9 @@ def _check_float32(function: Function, fail: _Failures) -> None:
     for y in outputs:
         if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f" and unwrapped(y).dtype != np.float32:
             raise fail(f"float32 arguments give a {unwrapped(y).dtype} result", "dtype", _WIDENS)
+    floating = [unwrapped(y) for y in outputs if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f"]
+    if all(np.isfinite(y).all() for y in floating):
+        _check_float32_values(function, floating, gradients, fail)
     if not gradients:
         return
     differentiable = [y for y in outputs if isinstance(y, TensorBase) and y._node is not None]
@@ -491,34 +494,47 @@ def _check_float32(function: Function, fail: _Failures) -> None:
                 f"it must be float32{leaf.array.shape}",
                 argument=leaf.name,
             )
-    if all(np.isfinite(y._data).all() for y in differentiable):
-        _check_float32_values(function, gradients, fail)
 
 
-def _check_float32_values(function: Function, gradients: list[Any], fail: _Failures) -> None:
-    """The gradients in float32 must be near those in float64 at the same point, where a small step changes the latter a little only."""
+def _check_float32_values(function: Function, results: list[np.ndarray], gradients: list[Any], fail: _Failures) -> None:
+    """Results and gradients in float32 must be near those in float64 at the same point, where a small step changes the latter a little only."""
 
-    def beside_the_rounded(by: float) -> list[Any]:
+    def beside_the_rounded(by: float) -> tuple[list[Any], list[Any]]:
         def moved(a: np.ndarray) -> np.ndarray:
             return np.asarray(a.astype(np.float32) * (1.0 + by * np.cos(np.arange(a.size, dtype=float)).reshape(a.shape)))
 
-        return _gradients(function, moved)[1]
+        return _gradients(function, moved)
 
-    rounded, beside = beside_the_rounded(0.0), beside_the_rounded(1e-5)
-    for leaf, *values in zip(function.checked, gradients, rounded, beside, strict=True):
+    (plain, rounded), (moved, beside) = beside_the_rounded(0.0), beside_the_rounded(1e-5)
+    plain, moved = ([unwrapped(y) for y in ys if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f"] for ys in (plain, moved))
+    for y, *others in zip(results, plain, moved, strict=True):
+        element = _far_off(y, *others)
+        if element is not None:
+            raise fail(
+                "the result is another in float32", "only in float32", "the kernel treats float32 in another way",
+                details=[f"in float32 {y.ravel()[element]:.6g}, in float64 {others[0].ravel()[element]:.6g}"],
+            )  # fmt: skip
+    for leaf, *values in zip(function.checked if gradients else [], gradients, rounded, beside, strict=True):
         if any(g is None for g in values):
             continue
         found, wanted, near = (np.asarray(g._data, np.float64) for g in values)
-        allowed = 1e-6 + 0.02 * np.abs(wanted).max(initial=0.0) + 100.0 * np.abs(near - wanted)  # 1e-6: what cancels is rounded
-        off = np.abs(found - wanted)
-        if np.isfinite(wanted).all() and np.isfinite(near).all() and not (off <= allowed).all():
-            element = int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
+        element = _far_off(found, wanted, near)
+        if element is not None:
             index, where = place_of(leaf, element)
             raise fail(
                 f"the gradient in argument '{leaf.name}' is another in float32", "only in float32",
                 "the formula or the kernel treats float32 in another way, or overflows there", argument=leaf.name, order=1, index=index,
                 details=[f"at {where}: in float32 {found.ravel()[element]:.6g}, in float64 {wanted.ravel()[element]:.6g}"],
             )  # fmt: skip
+
+
+def _far_off(found: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> int | None:
+    """The place where ``found`` is farthest from ``wanted``, if that is too far; ``near`` is what ``wanted`` is beside that point."""
+    if found.shape != wanted.shape or near.shape != wanted.shape or not (np.isfinite(wanted).all() and np.isfinite(near).all()):
+        return None
+    allowed = 1e-6 + 0.02 * np.abs(wanted).max(initial=0.0) + 100.0 * np.abs(near - wanted)  # 1e-6: what cancels is rounded
+    off = np.abs(found - wanted)
+    return None if (off <= allowed).all() else int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
 
 
 def _check_formula_dtypes(function: Function, outputs: list[Any], fail: _Failures) -> None:
