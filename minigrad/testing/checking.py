@@ -27,7 +27,7 @@ from minigrad.testing import failures, numerical
 from minigrad.testing.batching import check_batched_gradients
 from minigrad.testing.call import Call
 from minigrad.testing.diagnosis import explain_exception
-from minigrad.testing.function import Function, Gradient, refuse_wrong_count
+from minigrad.testing.function import Function, Gradient, op_of, refuse_wrong_count
 from minigrad.testing.numerical import Columns
 from minigrad.testing.report import GradcheckError, Report
 from minigrad.testing.tangents import check_tangents
@@ -112,7 +112,7 @@ def gradcheck(
     refuse_wrong_count(fn, call, f"{len(inputs)} {'was' if len(inputs) == 1 else 'were'} given")
     function = Function(fn, call, wrt, surrogate)
     if not function.checked:
-        raise ValueError(f"gradcheck: {function.name} has no floating argument to check")
+        raise ValueError(f"gradcheck: {function.name} has no floating argument to check; {function.advice()}")
     report = Report(function.name)
     with function, np.errstate(all="ignore"):
         check_gradients(function, report, order, rtol, atol, seed, fast, group)
@@ -122,7 +122,19 @@ def gradcheck(
             check_batched_gradients(function)
     for what in function.unseen:
         report.note(f"a {what} among the results is not checked")
+    note_left_out(fn, report, wrt)
     return report
+
+
+def note_left_out(fn: Callable, report: Report, wrt: Iterable[str] | None) -> None:
+    """Say of which arguments of an op, none of ``wrt``, the formula was never used: those that are optional, in calls without them."""
+    op = op_of(fn)
+    if op is None or wrt is not None or not report.rows:
+        return
+    checked = {row.argument.split("[")[0] for row in report.rows}
+    for name in op.formulas:
+        if op.formulas[name] is not None and name not in checked:
+            report.note(f"the gradient in '{name}' is not checked: no example has the argument")
 
 
 def check_gradients(function: Function, report: Report, order: int, rtol: float, atol: float, seed: int, fast: bool, group: int) -> None:

@@ -1,4 +1,4 @@
-"""``python -m minigrad gradcheck FILE_OR_MODULE[::op] ...``: prove every op of a file."""
+"""``python -m minigrad gradcheck FILE_OR_MODULE[::op] ...``: prove every op and every Function of a file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
+from minigrad.engine import Function
 from minigrad.testing.function import name_of, op_of
 from minigrad.testing.report import GradcheckError, Report, format_table
 
@@ -74,12 +75,16 @@ def load(target: str) -> ModuleType:
 
 
 def functions(module: ModuleType) -> Iterator[tuple[str, Callable]]:
-    """The ops that a module defines, and its functions that declare their domain, in the order of the file."""
+    """The ops that a module defines, its Functions, and its functions that declare their domain, in the order of the file."""
     seen = set()
     for name, value in vars(module).items():
-        ours = callable(value) and getattr(value, "__module__", None) == module.__name__
-        if ours and id(value) not in seen and (op_of(value) is not None or getattr(value, "domain", None) is not None):
-            seen.add(id(value))
+        if not callable(value) or getattr(value, "__module__", None) != module.__name__ or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, type):
+            if issubclass(value, Function) and value.backward is not Function.backward:
+                yield name, value.apply
+        elif op_of(value) is not None or getattr(value, "domain", None) is not None:
             yield name, value
 
 
@@ -88,7 +93,7 @@ def select(target: str) -> list[tuple[str, Callable]]:
     place, _, wanted = target.partition("::")
     found = list(functions(load(place)))
     if not found:
-        raise UsageError(f"no @op in {place}, and no function that declares its domain")
+        raise UsageError(f"no @op in {place}, no Function, and no function that declares its domain")
     if wanted:
         chosen = [(name, f) for name, f in found if wanted in (name, name_of(f))]
         if not chosen:
@@ -99,7 +104,7 @@ def select(target: str) -> list[tuple[str, Callable]]:
 
 def check(name: str, function: Callable, order: int, examples: int | None) -> Verdict:
     """Prove one function on its declared domain, or on what can be inferred of it."""
-    from minigrad.testing.domains import CannotInfer, candidates
+    from minigrad.testing.domains import CannotInfer, candidates, declared
     from minigrad.testing.proofs import check_op
 
     try:
@@ -112,7 +117,7 @@ def check(name: str, function: Callable, order: int, examples: int | None) -> Ve
             report = check_op(function, strategy, order=order, examples=examples)
         except GradcheckError as error:
             failure = failure or error
-            if error.kind not in ("the call fails", "not finite", "too large", "the formula fails") or hasattr(function, "domain"):
+            if error.kind not in ("the call fails", "not finite", "too large", "the formula fails") or declared(function) is not None:
                 return Verdict(name, error=error)
             if error.kind == "the formula fails":
                 failure = error
@@ -145,23 +150,30 @@ def run(targets: list[str], order: int = 2, examples: int | None = 50, stream: T
     left_out = [v for v in verdicts if v.error is None and v.report is None]
     if left_out:
         print(f"\nNot checked: {'; '.join(f'{v.name}: {v.reason}' for v in left_out)}.", file=out)
-        print("See `minigrad.testing.domain`: @domain(x=(0.1, 4.0)) above @op.", file=out)
+        print("See `minigrad.testing.domain`: @domain(x=(0.1, 4.0)) above @op, or above the class of a Function.", file=out)
     failed = sum(v.error is not None for v in verdicts)
     passed = sum(v.report is not None for v in verdicts)
     print(f"\n{passed} passed, {failed} failed" + (f", {len(left_out)} not checked" if left_out else ""), file=out)
     return 1 if failed else 0 if passed else 2
 
 
+def at_least_1(text: str) -> int:
+    """A whole number, 1 or above, for an option. Raises ``ArgumentTypeError``."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number, 1 or above, not {text!r}")
+    return int(text)
+
+
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
     parser = subparsers.add_parser(
-        "gradcheck", help="prove the gradients of every @op in a file",
-        description="Checks every @op of a file or module on arguments that its domain declares, or that can be inferred. "
+        "gradcheck", help="prove the gradients of every @op and Function in a file",
+        description="Checks every @op and Function of a file or module on arguments that its domain declares, or that can be inferred. "
         "Exit code 0: all passed; 1: a gradient is wrong; 2: nothing could be checked.",
     )  # fmt: skip
     parser.add_argument("targets", nargs="+", metavar="FILE_OR_MODULE[::op]")
-    parser.add_argument("--order", type=int, default=2, help="check derivatives up to this order (default 2)")
-    parser.add_argument("--examples", type=int, default=50, help="examples for each op (default 50)")
+    parser.add_argument("--order", type=at_least_1, default=2, help="check derivatives up to this order (default 2)")
+    parser.add_argument("--examples", type=at_least_1, default=50, help="examples for each op (default 50)")
     parser.set_defaults(run=main)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 from minigrad.ops.arguments import check
-from minigrad.testing.function import name_of, op_of
+from minigrad.engine import Function
+from minigrad.testing.function import function_class, name_of, op_of, signature_of
 
 
 def domain(*whole: Callable, **arguments: Any) -> Callable[[Callable], Callable]:
-    """Declare on what values a function can be checked; goes above ``@op``, and above any function of Tensors.
+    """Declare on what values a function can be checked; goes above ``@op``, above any function of Tensors, and above a class of :class:`minigrad.Function`.
 
     Args:
         arguments: for an argument of the function
@@ -37,7 +37,8 @@ def domain(*whole: Callable, **arguments: Any) -> Callable[[Callable], Callable]
         raise TypeError("domain: either one function of the strategies module, or a keyword for each argument")
 
     def declare(function: Callable) -> Callable:
-        known = set(inspect.signature(function).parameters)
+        called = function.apply if isinstance(function, type) and issubclass(function, Function) else function
+        known = set(signature_of(called).parameters)
         unknown = set(arguments) - known
         if unknown:
             raise TypeError(f"domain: {name_of(function)} has no argument {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
@@ -73,6 +74,11 @@ def surrogate(declared: Callable) -> Callable[[Callable], Callable]:
     return declare
 
 
+def declared(function: Callable) -> Any:
+    """What :func:`domain` declared of a function, or of the class whose ``apply`` it is; None if nothing."""
+    return getattr(function_class(function) or function, "domain", None)
+
+
 class CannotInfer(TypeError):
     """The arguments of a function cannot be inferred, and it does not declare its domain."""
 
@@ -86,7 +92,7 @@ def candidates(function: Callable) -> list[tuple[str, Any]]:
     from minigrad.testing import strategies as st
 
     first = infer(function)
-    if hasattr(function, "domain"):
+    if declared(function) is not None:
         return [("", first)]
     found = [
         ("", first),
@@ -113,19 +119,19 @@ def infer(function: Callable, **bounds: Any) -> Any:
     """A strategy of calls for ``function``, from its declaration and its signature.
 
     An argument without a declaration is an array (with the given ``low`` and ``high``) if the function is an op and the
-    argument an input without default; arguments with defaults are left out. Raises :class:`CannotInfer`.
+    argument an input without default, or if it is that of a ``Function``; arguments with defaults are left out. Raises :class:`CannotInfer`.
     """
     from minigrad.testing import strategies as st
 
-    declared = getattr(function, "domain", {})
-    if callable(declared):
-        return declared(st)
+    domain = declared(function) or {}
+    if callable(domain):
+        return domain(st)
     op = op_of(function)
     options: dict[str, dict] = {}  # arrays that broadcast with one another: name -> options of st.arrays
     others: dict[str, Any] = {}
-    for p in inspect.signature(function).parameters.values():
-        value = declared.get(p.name, p.default)
-        if p.name in declared:
+    for p in signature_of(function).parameters.values():
+        value = domain.get(p.name, p.default)
+        if p.name in domain:
             if isinstance(value, st.SearchStrategy):
                 others[p.name] = value
             elif callable(value) and not isinstance(value, type):
@@ -145,7 +151,7 @@ def infer(function: Callable, **bounds: Any) -> Any:
                 )
             raise CannotInfer(f"{name_of(function)}: declare its domain: what *{p.name} takes cannot be inferred")
         elif p.default is p.empty:
-            if op is None or p.name not in op.inputs:
+            if p.name not in (op.inputs if op is not None else [p.name] if function_class(function) else []):
                 raise CannotInfer(f"{name_of(function)}: declare its domain: there is no telling what '{p.name}' may be")
             options[p.name] = bounds
     arrays = st.broadcastable(len(options), each=tuple(options.values()))
@@ -156,7 +162,7 @@ def infer(function: Callable, **bounds: Any) -> Any:
         found = dict(zip(names, draw(arrays).args, strict=True)) if names else {}
         found.update({name: draw(strategy) for name, strategy in others.items()})
         args = []
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(signature_of(function).parameters.values())
         for p in parameters:  # by position as far as possible: it reads better
             if p.kind is p.KEYWORD_ONLY or p.name not in found:
                 break

@@ -8,6 +8,7 @@ what makes checks of higher order the same code as those of first order.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -28,9 +29,18 @@ def op_of(fn: Any) -> Op | None:
     return found if isinstance(found, Op) else None
 
 
+def function_class(fn: Any) -> type[engine.Function] | None:
+    """The class whose ``apply`` a function is; None for any other."""
+    owner = getattr(fn, "__self__", None)
+    applied = isinstance(owner, type) and issubclass(owner, engine.Function) and fn.__name__ == "apply"
+    return owner if applied else None  # type: ignore[return-value]
+
+
 def name_of(fn: Any) -> str:
-    """What a function, or a module, is called in messages."""
-    return getattr(fn, "__name__", None) or type(fn).__name__
+    """What a function, or a module, is called in messages: a Function by its class, a ``functools.partial`` by what it calls."""
+    if isinstance(fn, functools.partial):
+        return name_of(fn.func)
+    return getattr(function_class(fn) or fn, "__name__", None) or type(fn).__name__
 
 
 def is_module(fn: Any) -> bool:
@@ -38,12 +48,22 @@ def is_module(fn: Any) -> bool:
     return callable(getattr(fn, "named_parameters", None))
 
 
+def signature_of(fn: Any) -> inspect.Signature:
+    """The signature of what is called: ``forward`` of a module, and that of a Function without its ``ctx``. Raises ``ValueError`` for builtins."""
+    owner = function_class(fn)
+    if owner is None:
+        return inspect.signature(fn.forward if is_module(fn) and hasattr(fn, "forward") else fn)
+    signature = inspect.signature(owner.forward)
+    if owner.setup_context is not engine.Function.setup_context:
+        return signature
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
 def _parameter_names(fn: Any, args: tuple) -> list[str]:
     """A name for each positional argument."""
-    target = fn.forward if is_module(fn) and hasattr(fn, "forward") else fn
     names: list[str] = []
     try:
-        parameters = list(inspect.signature(target).parameters.values())
+        parameters = list(signature_of(fn).parameters.values())
     except (TypeError, ValueError):  # builtins have none
         parameters = []
     for p in parameters:
@@ -57,7 +77,7 @@ def _parameter_names(fn: Any, args: tuple) -> list[str]:
 def refuse_wrong_count(fn: Callable, call: Call, given: str) -> None:
     """Raise ``TypeError`` unless ``call`` has as many arguments as ``fn`` takes; ``given`` says how many there are, in the words of the user."""
     try:
-        signature = inspect.signature(fn.forward if is_module(fn) and hasattr(fn, "forward") else fn)
+        signature = signature_of(fn)
     except (TypeError, ValueError):  # builtins have none
         return
     try:
@@ -175,11 +195,33 @@ class Function:
         unknown = (self._wrt or set()) - known
         if unknown:
             raise ValueError(f"{self.name}: {', '.join(sorted(unknown))} is not an argument; there are {', '.join(sorted(known))}")
+        checked = {part for leaf in self.checked for part in (leaf.name, leaf.name.split("[")[0])}
+        absent = {name for name, value in [*zip(names, call.args, strict=False), *call.kwargs.items()] if value is None}
+        for name in sorted((self._wrt or set()) - checked - absent):
+            raise ValueError(f"{self.name}: wrt names '{name}', which has no gradient here; {self._why_not(name)}")
 
     # ------------------------------------------------------------------------------------------ the arguments
 
     def _is_wanted(self, name: str) -> bool:
         return self._wrt is None or name in self._wrt or name.split("[")[0] in self._wrt
+
+    def _why_not(self, name: str) -> str:
+        """Why an argument is not checked."""
+        leaf = next((leaf for leaf in self.leaves if name in (leaf.name, leaf.name.split("[")[0])), None)
+        if leaf is None:
+            return f"it is no Tensor or array of floating numbers; {self.advice()}"
+        if leaf.static or not self._differentiable(name):
+            return f"the op has no formula for it: @op({name}=...) gives it one"
+        return "other arguments have requires_grad and it has not: give it to both, or to none"
+
+    def advice(self) -> str:
+        """What to pass where nothing can be checked."""
+        given = list(leaves((self.call.args, self.call.kwargs)))
+        if any(isinstance(v, engine.Shell) or np.iscomplexobj(v) for v in given):
+            return "of a complex one, check the function of its real and imaginary part: lambda re, im: f(mg.complex(re, im))"
+        if any(type(v) is float or isinstance(v, np.floating) for v in given):
+            return "a plain number is a constant: pass np.array(3.0) for 3.0"
+        return "pass np.array(3.0) for 3"
 
     def _differentiable(self, name: str) -> bool:
         """Whether the argument of a name can have a gradient at all. Where all results are constants, it must be zero."""
@@ -424,6 +466,8 @@ def _missing(found: list[Any]) -> str:
             "comparisons, integers and indices have no gradient; return the numbers that they are computed from, "
             "or say wrt=() if no gradient is meant"
         )
+    if any(isinstance(y, engine.Shell) for y in found):
+        return "a complex result has two real parts: return (z.real, z.imag)"
     if any(isinstance(y, (bool, int, float)) for y in found):
         return "the graph ends at float(), item() or tolist(), and a number has no gradient; return the Tensor"
     return "return a Tensor, or several in a tuple, list or dict"

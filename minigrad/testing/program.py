@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import inspect
 import sys
 import textwrap
@@ -62,15 +63,23 @@ class _Text:
 
     def add(self, value: Any, name: str) -> str:
         """Define ``value``, under ``name`` if that is one; return what it is called."""
+        if inspect.ismethod(value):
+            owner = value.__self__
+            return f"{self.add(owner, owner.__name__ if isinstance(owner, type) else name_of(owner).lower())}.{value.__name__}"
         name = name if name.isidentifier() else "function"
         if name in self._known:
             return name
         self._known[name] = value
-        if isinstance(value, types.ModuleType):
+        if isinstance(value, functools.partial):
+            self.imports.append("import functools")
+            inner = self.add(value.func, f"{name}_func")
+            given = [inner, *map(source, value.args), *(f"{key}={source(v)}" for key, v in value.keywords.items())]
+            self.lines.append(f"{name} = functools.partial({', '.join(given)})")
+        elif isinstance(value, types.ModuleType):
             self.imports.append(f"import {value.__name__}" + (f" as {name}" if name != value.__name__ else ""))
         elif (line := _import_of(value, name)) is not None:
             self.imports.append(line)
-        elif callable(value) and not isinstance(value, type) and not is_module(value) and (text := _text_of(value, name)) is not None:
+        elif (text := _text_of(value, name)) is not None:
             for other, used in _used_by(value, text):
                 self.add(used, other)
             self.lines += text.splitlines()
@@ -97,12 +106,14 @@ def _import_of(value: Any, name: str) -> str | None:
 
 
 def _text_of(value: Any, name: str) -> str | None:
-    """The definition of a function, with its decorators; ``name = lambda ...`` for a lambda; None if its text is not to be had."""
-    code = _kernel(value).__code__
+    """The definition of a function or a class, with its decorators; ``name = lambda ...`` for a lambda; None if its text is not to be had."""
+    if not isinstance(value, type) and not inspect.isfunction(_kernel(value)):
+        return None
     try:
-        if code.co_name != "<lambda>":
+        code = None if isinstance(value, type) else _kernel(value).__code__
+        if code is None or code.co_name != "<lambda>":
             text = textwrap.dedent(inspect.getsource(value)).rstrip()
-            return text if isinstance(ast.parse(text).body[0], (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+            return text if isinstance(ast.parse(text).body[0], (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) else None
         tree = ast.parse("".join(inspect.findsource(value)[0]))
     except (OSError, TypeError, SyntaxError, IndexError):
         return None
@@ -122,10 +133,13 @@ def _kernel(value: Any) -> Any:
 def _used_by(value: Any, text: str) -> Iterator[tuple[str, Any]]:
     """Names in a definition that are neither its own nor Python's, with what they stand for."""
     tree = ast.parse(text)
-    kernel = _kernel(value)
     op = op_of(value)
-    functions = [kernel, *([f for f in op.formulas.values() if f is not None] if op is not None else [])]
-    scope: dict[str, Any] = dict(kernel.__globals__)
+    if isinstance(value, type):
+        functions = [inspect.unwrap(f) for f in (getattr(value, name) for name in vars(value)) if inspect.isfunction(f)]
+        scope: dict[str, Any] = dict(vars(sys.modules[value.__module__]))
+    else:
+        functions = [_kernel(value), *([f for f in op.formulas.values() if f is not None] if op is not None else [])]
+        scope = dict(_kernel(value).__globals__)
     for function in functions:
         scope.update(inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {})
     own = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} | {

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigrad import engine
 from minigrad.engine import TensorBase, wrap
-from minigrad.testing.function import Function
+from minigrad.testing.function import Function, function_class
 from minigrad.testing.report import GradcheckError
 from minigrad.tree import unwrapped
 
@@ -42,14 +42,16 @@ def check_tangents(function: Function) -> None:
 
 def _wrong(function: Function, argument: str, what: str, **facts: Any) -> GradcheckError:
     return GradcheckError(
-        function.name, f"the tangent of '{argument}' {what}", kind="tangent rule", advice=_which_rule(function.op, argument),
+        function.name, f"the tangent of '{argument}' {what}", kind="tangent rule", advice=_which_rule(function, argument),
         argument=argument, order=1, call=function.call, **facts,
     )  # fmt: skip
 
 
-def _which_rule(op: Any, argument: str) -> str:
+def _which_rule(function: Function, argument: str) -> str:
     """What is wrong with the declaration that forward mode took for an argument."""
-    name = argument.split("[")[0]
+    name, op = argument.split("[")[0], function.op
+    if function_class(function.fn) is not None:
+        return "the Function's jvp gives another derivative than its backward, which has been proven"
     if op is None:
         return "something is declared of an op in it that is not so; check_op of each op says of which"
     if op.elementwise:

@@ -733,3 +733,31 @@ def rounding_without_a_surrogate(x):
 @mg.op(x=lambda g, x: g * (abs(x) <= 1.0))
 def rounding_with_another_surrogate_than_declared(x):
     return np.round(x)
+
+
+@wrong(st.broadcastable(2), argument="a", kind="wrong alone", words="where no other argument requires one")
+@mg.jointly("a b", lambda g, a, b: (g * b, g * a))
+@mg.op(a=lambda g, b: 2.0 * g * b, b=lambda g, a: g * a)
+def product_whose_own_formula_is_wrong(a, b):
+    return a * b
+
+
+@wrong(st.arrays(), argument=None, kind="only in float32", order=0, words="the result is another in float32")
+@mg.op(x=lambda g: g * 3.0)
+def triple_that_is_less_in_float32(x):
+    return x * x.dtype.type(3.0 if x.dtype == np.float64 else 2.5)
+
+
+_MEMORY: dict = {}
+
+
+@wrong(st.arrays(), argument=None, kind="in-place edit", order=0, words="the result of the call before it")
+@mg.op(x=lambda g: g * 2.0)
+def double_in_one_buffer(x):
+    return np.multiply(x, 2.0, out=_MEMORY.setdefault((x.shape, x.dtype), np.empty_like(x)))
+
+
+@wrong(st.arrays(), argument="x", kind="constant factor", words="0.5 times")
+@mg.op(x=lambda g, x: g * x)
+def square_that_is_right_at_zero(x):
+    return x * x

@@ -1,5 +1,7 @@
 """gradcheck: the functions it accepts, the mistakes it finds, and that it changes no state."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -642,3 +644,139 @@ def test_gradients_for_several_cotangents_are_checked():
         torch_style.gradcheck(doubtful, (x,), check_batched_grad=True)
     with pytest.raises(GradcheckError, match="batching rule"):
         check_op(passed, np.array([1.0, 2.0]))
+
+
+# ------------------------------------------------------------------------------------------- what stands for a function
+
+
+class Product(mg.Function):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return a * b
+
+    @staticmethod
+    def backward(ctx, g):
+        a, b = ctx.saved_tensors
+        return (g * b, g * a) if all(ctx.needs_input_grad) else (g * a, g * b)
+
+
+class Cube(mg.Function):
+    @staticmethod
+    def forward(x):
+        return x**3
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 3 * ctx.saved_tensors[0] ** 2
+
+    @staticmethod
+    def jvp(ctx, t):
+        return t * 2 * ctx.saved_tensors[0] ** 2
+
+
+@pytest.mark.parametrize("check", [gradcheck, check_op])
+def test_a_function_whose_backward_looks_at_needs_input_grad(check):
+    with pytest.raises(GradcheckError, match="where no other argument requires one") as caught:
+        check(Product.apply, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    assert (caught.value.op, caught.value.argument, caught.value.kind) == ("Product", "a", "wrong alone")
+
+
+def test_a_wrong_jvp_of_a_function():
+    with pytest.raises(GradcheckError, match="jvp gives another derivative than its backward") as caught:
+        check_op(Cube.apply, st.arrays(low=0.5, high=2.0), examples=5)
+    assert (caught.value.op, caught.value.argument) == ("Cube", "x")
+    with pytest.raises(TypeError, match="Cube takes 1 input, 2 were given"):
+        gradcheck(Cube.apply, X, X)
+
+
+class Halved:
+    def __call__(self, x):
+        return x.detach() * x
+
+    call = __call__
+
+
+def power_by_halves(p, x):
+    return (x**p).detach() * x
+
+
+def test_the_program_of_what_is_no_plain_function():
+    for function, words in (
+        (Halved(), "# Halved: the Halved that was checked"),
+        (Halved().call, "check_op(halved.__call__, np.array(["),
+        (functools.partial(power_by_halves, 2), "import power_by_halves as "),
+    ):
+        with pytest.raises(GradcheckError) as caught:
+            check_op(function, st.arrays((2,)), examples=10)
+        assert words in caught.value.code
+        assert (caught.value.argument, caught.value.order) == ("x", 1)  # and not the second order, which is wrong at 0 too
+    exec(caught.value.code.rpartition("\n")[0], {})
+
+
+def test_the_program_of_a_class_inside_a_function():
+    factor = 2.0
+
+    class Scaled(mg.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * factor
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    with pytest.raises(GradcheckError) as caught:
+        check_op(Scaled.apply, st.arrays(), examples=5)
+    assert "class Scaled(mg.Function):" in caught.value.code and "factor = 2.0" in caught.value.code
+    with pytest.raises(GradcheckError, match="Scaled: the gradient in argument 'x' is wrong"):
+        exec(caught.value.code, {})
+
+
+def test_what_is_a_constant_is_said():
+    with pytest.raises(ValueError, match=r"sin has no floating argument to check; a plain number is a constant: pass np.array\(3.0\)"):
+        gradcheck(mg.sin, 3.0)
+    with pytest.raises(ValueError, match="a function of its real and imaginary part|the function of its real and imaginary part"):
+        gradcheck(mg.abs, np.array([1.0 + 2.0j]))
+    with pytest.raises(GradcheckError, match=r"return \(z.real, z.imag\)"):
+        gradcheck(mg.fft.rfft, X)
+
+
+def test_wrt_names_what_can_be_checked():
+    with pytest.raises(ValueError, match="wrt names 'i', which has no gradient here; it is no Tensor or array of floating numbers"):
+        gradcheck(lambda x, i: x[i], X, np.array([0, 1]), wrt=["x", "i"])
+    scaled = mg.op(x=lambda g, w: g * w)(lambda x, w: x * w)
+    with pytest.raises(ValueError, match=r"wrt names 'w', which has no gradient here; the op has no formula for it: @op\(w=...\)"):
+        gradcheck(scaled, X, X, wrt=["x", "w"])
+    x = mg.tensor([1.0], requires_grad=True)
+    with pytest.raises(ValueError, match="wrt names 'b', .* give it to both, or to none"):
+        gradcheck(lambda a, b: a * b, x, mg.tensor([2.0]), wrt=["a", "b"])
+    assert gradcheck(lambda x, w=None: x * 2, X, None, wrt=["x", "w"]).rows[0].argument == "x"
+
+
+def test_an_argument_that_no_example_has_is_noted():
+    scaled = mg.op(x=lambda g, w: g if w is None else g * w, w=lambda g, x: g)(lambda x, w=None: x + 0 if w is None else x * w)
+    assert check_op(scaled, examples=5).notes == ["the gradient in 'w' is not checked: no example has the argument"]
+    assert gradcheck(scaled, X).notes == ["the gradient in 'w' is not checked: no example has the argument"]
+
+
+def test_buffers_are_in_float64_and_left_alone():
+    norm = mg.nn.BatchNorm1d(3)
+    assert gradcheck(norm, np.random.default_rng(0).normal(size=(4, 3))).elements == 18
+    assert norm.running_mean.dtype == np.float32 and norm.running_mean.tolist() == [0.0, 0.0, 0.0] and norm.num_batches_tracked == 0
+
+    class Counted(mg.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", mg.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            return x * self.calls
+
+    assert gradcheck(Counted(), X).elements == X.size

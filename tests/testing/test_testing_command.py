@@ -157,3 +157,48 @@ def test_the_kit_is_loaded_when_it_is_used():
         "assert 'hypothesis' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=True)
+
+
+FUNCTIONS = """
+class Square(mg.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+
+@domain(x=(0.1, 4.0), k=[2, 3])
+class Power(mg.Function):
+    @staticmethod
+    def forward(x, k):
+        return x**k
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.k = inputs[1]
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.k * ctx.saved_tensors[0] ** (ctx.k - 1), None
+"""
+
+
+def test_functions_are_checked_too(tmp_path):
+    (tmp_path / "my_ops.py").write_text(OPS + FUNCTIONS)
+    done = run("my_ops.py", "--examples", "5", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Square: the gradient in argument 'x' is wrong" in done.stdout and "check_op(Square.apply, np.array(" in done.stdout
+    assert "6 passed, 1 failed" in done.stdout
+    assert run("my_ops.py::Power", "--examples", "5", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--examples", "--order"])
+def test_a_number_of_none(tmp_path, option):
+    (tmp_path / "my_ops.py").write_text(OPS)
+    done = run("my_ops.py", option, "0", cwd=tmp_path)
+    assert done.returncode == 2 and f"argument {option}: a whole number, 1 or above, not '0'" in done.stderr
+    assert "Traceback" not in done.stderr
