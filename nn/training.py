@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.calls import in_mode
+from minigrad.calls import in_mode, unchanged
 from minigrad.engine import ShapeError, inside, no_grad
 from minigrad.files.atomic import whole_file
 from minigrad.files.checkpoint import save
@@ -57,21 +57,16 @@ def call_on_pair(model: Any, batch: Any) -> tuple[Any, Any]:
     """
     if isinstance(batch, (tuple, list)) and len(batch) == 2:
         return model(batch[0]), batch[1]
-    what, example = type(batch).__name__, "model(batch), batch"
-    if isinstance(batch, Mapping) and len(batch) > 1:
-        what = f"{what} with the keys {', '.join(map(repr, batch))}"
+    example = "model(batch), batch"
+    if isinstance(batch, Mapping) and batch:
         *inputs, target = [f"batch[{key!r}]" for key in batch]
-        example = f"model({', '.join(inputs)}), {target}"
-    elif isinstance(batch, (tuple, list)):
-        what = f"{what} of {len(batch)}"
-        if len(batch) > 2:
-            example = f"model({', '.join(f'batch[{i}]' for i in range(len(batch) - 1))}), batch[{len(batch) - 1}]"
-        elif batch:
-            example = "model(batch[0]), batch[0]"
-    elif hasattr(batch, "shape"):
-        what = f"{what} of shape {tuple(batch.shape)}"
+        example = f"model({', '.join(inputs or [target])}), {target}"
+    elif isinstance(batch, (tuple, list)) and len(batch) > 2:
+        example = f"model({', '.join(f'batch[{i}]' for i in range(len(batch) - 1))}), batch[{len(batch) - 1}]"
+    elif isinstance(batch, (tuple, list)) and batch:
+        example = "model(batch[0]), batch[0]"
     raise TypeError(
-        f"forward: a batch is a pair (inputs, targets), but the loader gave a {what}; say what is what, e.g. "
+        f"forward: a batch is a pair (inputs, targets), but the loader gave a {_with_parts(batch)}; say what is what, e.g. "
         f"forward=lambda model, batch: ({example})"
     )
 
@@ -172,7 +167,8 @@ def fit(
         forward: ``(model, batch) -> (outputs, targets)``, for batches that are not ``(inputs, targets)``: ``lambda model, batch:
             (model(batch["image"]), batch["label"])`` for dicts, ``lambda model, batch: (model(batch[0], batch[1]), batch[2])`` for triples.
         accumulate: batches of one step: for batches that are larger than memory. The gradient is that of the mean over their samples, as if
-            they were one batch (except for layers that compute with the batch, such as batch norm). The last step of an epoch has what is left.
+            they were one batch. Exceptions are layers that compute with the batch, such as batch norm, and losses that divide by something else
+            than the number of samples: with class weights, or with ``ignore_index``. The last step of an epoch has what is left.
         checkpoint: a file that is written after each epoch, whole or not at all. If it exists, the run is resumed from it, with results bit for
             bit equal to those of an uninterrupted run, if all random numbers come from minigrad's generator. With ``progress`` a line
             says where it resumes. The options of the optimizer and the scheduler must be the same as at the start of the run.
@@ -188,9 +184,10 @@ def fit(
     Raises:
         DistError: the ranks' loaders have different numbers of batches; the message says how many.
         FloatingPointError: the loss is not finite; the message names the step and the parameters that are not finite. The step is not taken.
+            Or a parameter is not, after an epoch or before a checkpoint, which is then not written.
         TypeError: an argument of another kind, a batch that is no pair without ``forward``, a loss that is no Tensor, a metric that is no number.
-        ValueError: no batch in ``loader`` or ``validation``; an optimizer or scheduler of another model; two metrics of one name; or a checkpoint
-            of a run with other metrics, callbacks, optimizer or scheduler, or other options of these: the message says what differs.
+        ValueError: no batch in ``loader`` or ``validation``; an optimizer or scheduler of another model, or of layers that were replaced; a scheduler
+            that waits for a loss to rise, or counts the optimizer's steps but steps per epoch; two metrics of one name; or a checkpoint of a run with other metrics, callbacks, optimizer or scheduler, or other options of these: the message says what differs.
 
     >>> import minigrad as mg
     >>> from minigrad import nn
@@ -206,6 +203,7 @@ def fit(
     """
     _check_arguments(model, loader, loss, optimizer, epochs, validation, scheduler, callbacks, forward)
     check("fit", locals(), scheduler_per=("epoch", "step"), accumulate=1)
+    _check_cycle(scheduler, scheduler_per, epochs, accumulate, loader)
     ranks = Together(model)
     if ranks.rank == 0:
         _check_files(checkpoint, checkpoint_every, loader)
@@ -264,9 +262,13 @@ def fit(
             print(_resumed(checkpoint, run, within), flush=True)
 
     part = _Step()
+    learned_from: list[int] = []  # the first step of this call, once there were gradients
 
     def step(part: _Step) -> None:
         run.loss = part.finish(optimizer)
+        if not learned_from:
+            _check_replaced(run)
+            learned_from.append(run.step)
         for callback in callbacks:
             callback.after_backward(run)
         optimizer.step()
@@ -277,6 +279,7 @@ def fit(
             plateau = isinstance(scheduler, ReduceLROnPlateau)
             _step_scheduler(scheduler, ranks.mean(run.loss, f"the loss of step {run.step}, for the scheduler") if plateau else run.loss)
         if checkpoint_every and run.step % checkpoint_every == 0:
+            _check_parameters(run)
             write(within=True)
 
     while run.epoch <= epochs and not run.stop:
@@ -290,7 +293,7 @@ def fit(
             for batch in batches:
                 with ranks.batch(last=part.batches + 1 == accumulate):
                     outputs, targets = _pair(forward(model, batch))
-                    size = _batch_size(targets)
+                    size = _batch_size(targets, batch)
                     if size == 0:
                         raise ValueError(f"fit: the batch of step {run.step + 1} (epoch {run.epoch}) has no samples")
                     value = _check_loss("fit", loss(outputs, targets))
@@ -311,6 +314,7 @@ def fit(
         if run.step == before and not within:  # a run that was stopped after the last step of an epoch resumes with no batch left
             raise ValueError(_no_batch("fit", "loader", loader, run.epoch))
         within = False
+        _check_parameters(run)
         run.logs = {"epoch": run.epoch, "step": run.step, "lr": float(optimizer.param_groups[0]["lr"])}
         ranks.merge(gathered, f"the metrics of epoch {run.epoch}")
         run.logs |= {m.name: _computed(m) for m in gathered}
@@ -325,6 +329,7 @@ def fit(
         run.history.append(run.logs)
         for callback in callbacks:
             callback.after_epoch(run)
+            run.logs.update({name: _plain(value) for name, value in run.logs.items()})
         run.stop = any(ranks.gather(run.stop, f"the callbacks of epoch {run.epoch}"))
         if progress:
             print(_line(run), flush=True)
@@ -405,7 +410,7 @@ def _evaluate(
             empty = False
             outputs, targets = _pair(forward(model, batch))
             if loss is not None:
-                mean.update(_check_loss(name, loss(outputs, targets)), _batch_size(targets))
+                mean.update(_check_loss(name, loss(outputs, targets)), _batch_size(targets, batch))
             for metric in metrics:
                 metric.update(outputs, targets)
     if empty:
@@ -449,11 +454,21 @@ def predict(model: Any, loader: Iterable[Any], forward: Forward | None = None) -
                 outputs = model(single) if hasattr(single, "shape") else call_on_pair(model, single)[0]
             if not all(isinstance(part, Tensor) and part.ndim for part in leaves(outputs)):
                 raise TypeError(f"predict: the model returned {_is(outputs)}; it returns Tensors with a dimension for the samples")
+            if found and tree_map(_nothing, outputs) != tree_map(_nothing, found[0]):
+                raise TypeError(
+                    f"predict: the model returned a {_with_parts(found[0])} for the first batch, and a {_with_parts(outputs)} for batch {len(found) + 1}"
+                )
             found.append(outputs)
     if not found:
         raise ValueError(_no_batch("predict", "loader", loader, 1))
     joined = iter([cat(parts) for parts in zip(*map(leaves, found), strict=True)])
     return tree_map(lambda _: next(joined), found[0])
+
+
+def _limit(losses: list[float], stop_at: float) -> float:
+    """What the next loss must not exceed in a range test."""
+    least = min(losses)
+    return stop_at * least if least > 0 else least + (stop_at - 1.0) * max(map(abs, losses))
 
 
 class LearningRates:
@@ -501,7 +516,8 @@ def find_learning_rate(
         start, end: the first and the last rate.
         steps: how many rates; 5 or more.
         smoothing: of the losses, a moving average without the bias of its begin; 0 for none.
-        stop_at: end when the smoothed loss is this many times its smallest value so far, or not finite.
+        stop_at: end when the smoothed loss is this many times its smallest value so far, or not finite. Where that is below 0, the loss may
+            grow by ``stop_at - 1`` times the largest size that it had.
 
     Several ranks that train a ``DistributedDataParallel`` go by the mean of their losses, and get the same result.
 
@@ -530,7 +546,7 @@ def find_learning_rate(
     losses: list[float] = []
     average = 0.0
     try:
-        with in_mode(model, training=True):
+        with unchanged(model, training=True):
             batches = iter(loader)
             for number, rate in enumerate(np.geomspace(start, end, steps).tolist(), 1):
                 for group in optimizer.param_groups:
@@ -538,12 +554,16 @@ def find_learning_rate(
                 batch = next(batches, None)
                 if batch is None:
                     batches = iter(loader)
-                    batch = next(batches)
+                    batch = next(batches, None)
+                if batch is None:
+                    raise ValueError(_no_batch(name, "loader", loader, 1 if number == 1 else 2))
                 outputs, targets = _pair(forward(model, batch))
                 value = _check_loss(name, loss(outputs, targets))
+                if not value.requires_grad:
+                    raise _without_parameters(name)
                 average = smoothing * average + (1.0 - smoothing) * ranks.mean(value.item(), f"the loss of step {number} of {name}")
                 smooth = average / (1.0 - smoothing**number)
-                if not math.isfinite(smooth) or (losses and smooth > stop_at * min(losses)):
+                if not math.isfinite(smooth) or (losses and smooth > _limit(losses, stop_at)):
                     break
                 rates.append(rate)
                 losses.append(smooth)
@@ -559,8 +579,13 @@ def find_learning_rate(
             loader.load_state_dict(position)  # type: ignore[attr-defined]
         set_rng_state(random)
     if len(rates) < 5:
+        if not math.isfinite(smooth):
+            raise ValueError(
+                f"{name}: the loss is not finite at step {number}, with the rate {rate:.3g}; look at the loss and the data, or begin at a smaller start"
+            )
         raise ValueError(
-            f"{name}: the loss grew beyond {stop_at} times its smallest value within {len(rates) + 1} steps; begin at a smaller start"
+            f"{name}: the loss grew beyond {stop_at} times its smallest value within {len(rates) + 1} steps, from {losses[0]:.3g} to {smooth:.3g}; begin "
+            "at a smaller start or, if it differs that much from batch to batch, take larger batches or a larger stop_at"
         )
     return LearningRates(rates, losses)
 
@@ -597,10 +622,15 @@ class EarlyStopping(Callback):
         self.best: float | None = None
         self.best_epoch, self.waited, self.weights = 0, 0, None
 
+    def begin(self, run: Run) -> None:
+        self.best, self.best_epoch, self.waited, self.weights = None, 0, 0, None  # those of another run, of another model perhaps
+
     def after_epoch(self, run: Run) -> None:
         name = self.monitor or ("val_loss" if "val_loss" in run.logs else "loss")
         if name not in run.logs:
             raise KeyError(f"EarlyStopping: there is no {name!r} among the values of an epoch: {', '.join(run.logs)}")
+        if not isinstance(run.logs[name], (int, float)):
+            raise TypeError(f"EarlyStopping: {name!r} is {run.logs[name]!r}, which is no number to compare; monitor another value")
         value = float(run.logs[name])
         gain = math.inf if self.best is None else (self.best - value if self.mode == "min" else value - self.best)
         if not math.isnan(value) and gain > self.min_delta:
@@ -682,6 +712,8 @@ class Log(Callback):
     (a confusion matrix); in JSON a number that is not finite is ``null``.
 
     Raises:
+        FileNotFoundError: (when the run begins) there is no such folder.
+        TypeError: (in the run) JSON has no such value.
         ValueError: another file extension.
     """
 
@@ -690,6 +722,10 @@ class Log(Callback):
         self.path = Path(path)
         if self.path.suffix not in (".csv", ".jsonl"):
             raise ValueError(f"Log: the name of the file ends in .csv or .jsonl, not {self.path.name!r}")
+
+    def begin(self, run: Run) -> None:
+        if run.rank == 0 and not self.path.parent.is_dir():
+            raise FileNotFoundError(f"Log: {os.fspath(self.path)!r}: there is no folder {os.fspath(self.path.parent)!r}")
 
     def after_epoch(self, run: Run) -> None:
         if run.rank != 0:
@@ -723,6 +759,9 @@ class TensorBoard(Callback):
             check("TensorBoard", locals(), log_dir="a path")
         self.log_dir, self.every, self.histograms, self.graph = log_dir, every, histograms, graph
         self.writer: SummaryWriter | None = None
+
+    def begin(self, run: Run) -> None:
+        self.end(run)  # the writer of a run that was interrupted: this one may begin at an earlier step
 
     def _open(self, run: Run, step: int) -> SummaryWriter:
         """The writer: opened when there is something to write, for then it is known at which step a resumed run began."""
@@ -774,6 +813,10 @@ def _table(history: list[dict[str, Any]]) -> str:
 
 def _lines(history: list[dict[str, Any]]) -> str:
     def finite(value: Any) -> Any:
+        if not isinstance(value, (int, float, str, type(None))):
+            raise TypeError(
+                f"Log: a value of an epoch is a {type(value).__name__}, which JSON cannot hold; put numbers, text or lists of them into run.logs"
+            )
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     return "".join(json.dumps(tree_map(finite, logs), allow_nan=False) + "\n" for logs in history)
@@ -881,8 +924,23 @@ def _check_arguments(
             raise ValueError(
                 f"{name}: the scheduler is that of another optimizer, so that the learning rate would never change; make it of this one"
             )
+        if isinstance(scheduler, ReduceLROnPlateau) and scheduler.mode == "max":
+            raise ValueError(f"{name}: ReduceLROnPlateau(mode='max') waits for a value to rise, but it is given the loss; say mode='min'")
     _check_callbacks(callbacks)
     _check_function(name, "forward", forward)
+
+
+def _check_cycle(scheduler: Any, per: str, epochs: int, accumulate: int, loader: Any) -> None:
+    """Refuse a cycle over as many steps as the optimizer takes, of which one is made per epoch: the rate would stay where it begins."""
+    total, batches = getattr(scheduler, "total_steps", None), _length(loader)
+    if total is None or batches is None or per != "epoch":
+        return
+    steps = epochs * math.ceil(batches / accumulate)
+    if epochs < total == steps:
+        raise ValueError(
+            f"fit: the {type(scheduler).__name__} has total_steps={total}, which are the steps of the optimizer, but it steps once in each of the {epochs} "
+            f"epochs; say scheduler_per='step', or total_steps={epochs}"
+        )
 
 
 def _check_callbacks(callbacks: Any) -> None:
@@ -1009,11 +1067,36 @@ def _check_same(path: Any, what: str, state: dict[str, Any], here: list[str]) ->
         raise ValueError(f"fit: {os.fspath(path)} is the checkpoint of a run with the {what} {there}, and this run has {here}")
 
 
-def _without_parameters() -> ValueError:
+def _without_parameters(name: str = "fit") -> ValueError:
     return ValueError(
-        "fit: the loss depends on no parameter that requires a gradient: the loss function or forward takes the outputs out of the graph "
+        f"{name}: the loss depends on no parameter that requires a gradient: the loss function or forward takes the outputs out of the graph "
         "(.detach(), .item(), .numpy(), no_grad), or does not use them"
     )
+
+
+def _check_replaced(run: Run) -> None:
+    """Refuse an optimizer with parameters that the model has no more, and without those which took their place: only the gradients tell."""
+    held = {id(p): p for group in run.optimizer.param_groups for p in map(inside, group["params"])}
+    own = {id(inside(p)) for p in run.model.parameters()}
+    if all(i in own or p._grad is not None for i, p in held.items()):
+        return  # others that have a gradient are those of the loss, or of a model that forward calls too
+    missing = [name for name, p in run.model.named_parameters() if id(inside(p)) not in held and inside(p)._grad is not None]
+    if missing:
+        raise ValueError(
+            f"fit: the {type(run.optimizer).__name__} holds parameters that are not in the model and get no gradient, and does not hold "
+            f"{', '.join(missing)}, which do get one. If a layer was replaced after the optimizer was made, make the optimizer again"
+        )
+
+
+def _check_parameters(run: Run) -> None:
+    """Raise unless all parameters that the optimizer changes are finite."""
+    held = {id(inside(p)) for group in run.optimizer.param_groups for p in group["params"]}
+    bad = [name for name, p in run.model.named_parameters() if id(inside(p)) in held and not np.isfinite(inside(p)._data).all()]
+    if bad:
+        raise FloatingPointError(
+            f"fit: after step {run.step} (epoch {run.epoch}) the parameters {', '.join(bad)} are not finite, although the loss was ({run.loss:.6g}): "
+            "its gradient is not (sqrt, log or a norm at 0?), or the step is too large; a smaller learning rate or ClipGradNorm may help"
+        )
 
 
 def _check_step(value: Any, run: Run) -> None:
@@ -1040,9 +1123,28 @@ def _step_scheduler(scheduler: Any, value: float) -> None:
         scheduler.step()
 
 
-def _batch_size(targets: Any) -> int:
-    shape = getattr(next(leaves(targets), None), "shape", (1,))
-    return shape[0] if len(shape) else 1
+def _batch_size(targets: Any, batch: Any) -> int:
+    """The number of samples: of dicts or lists in a list one each, else the first dimension of the targets; of the batch where there are none."""
+    if isinstance(targets, list) and targets and all(isinstance(part, (Mapping, list, tuple)) for part in targets):
+        return len(targets)
+    shapes = [shape for x in leaves(targets) if (shape := getattr(x, "shape", None)) is not None]
+    if not shapes and targets is not batch:
+        return _batch_size(batch, batch)
+    return shapes[0][0] if shapes and len(shapes[0]) else 1
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+def _with_parts(thing: Any) -> str:
+    """What a batch or a result is, with its keys, length or shape."""
+    what = type(thing).__name__
+    if isinstance(thing, Mapping) and thing:
+        return f"{what} with the key{'s' * (len(thing) > 1)} {', '.join(map(repr, thing))}"
+    if isinstance(thing, (tuple, list)):
+        return f"{what} of {len(thing)}"
+    return f"{what} of shape {tuple(thing.shape)}" if hasattr(thing, "shape") else what
 
 
 def _plain(value: Any) -> Any:

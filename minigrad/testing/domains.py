@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.ops.arguments import check
 from minigrad.engine import Function
+from minigrad.ops.arguments import check
 from minigrad.testing.function import function_class, name_of, op_of, signature_of
 
 

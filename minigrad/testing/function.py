@@ -183,6 +183,7 @@ class Function:
         self._arrays = _swap(lambda leaf: leaf.view, (args, kwargs))
         self._template = (args, kwargs)
         self._parameters: list[tuple[Any, Leaf]] = []
+        self._bound: list[tuple[Any, dict[str, Any]]] = []  # the buffers of each part of a module by name, for forward may bind others
         self._buffers: list[tuple[Any, np.ndarray]] = []  # a module's, and what each held before the check
         if is_module(fn):
             for name, p in fn.named_parameters():
@@ -190,7 +191,10 @@ class Function:
                 self._parameters.append((p, leaf))
                 self.leaves.append(leaf)
             if hasattr(fn, "named_buffers"):
-                self._buffers = [(b, b._data.copy()) for _, b in fn.named_buffers()]
+                self._bound = [(part, dict(part.named_buffers(recurse=False))) for part in fn.modules()]
+                self._buffers = [
+                    (b, b._data.copy()) for _, named in self._bound for b in map(engine.inside, named.values()) if hasattr(b, "_data")
+                ]
         known = {*names, *call.kwargs, *(part for leaf in self.leaves for part in (leaf.name, leaf.name.split("[")[0]))}
         unknown = (self._wrt or set()) - known
         if unknown:
@@ -294,13 +298,19 @@ class Function:
     def __exit__(self, *exc: object) -> None:
         for p, leaf in self._parameters:
             p._data, p._node, p._grad = leaf.saved
+        self._bind()
         for b, array in self._buffers:
             b._data = array
         self.randomness.rewind()
 
+    def _bind(self) -> None:
+        for part, named in self._bound:
+            part.__dict__.update(named)
+
     def _rewind(self) -> None:
         """Before each evaluation: random numbers are drawn again, and buffers, in float64 as all else, hold what they did before the check."""
         self.randomness.rewind()
+        self._bind()
         for b, array in self._buffers:
             b._data = array.astype(np.float64 if array.dtype.kind == "f" else array.dtype)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.engine import TensorBase
 from minigrad.testing.call import Call, source
-from minigrad.testing.function import is_module, name_of, op_of
+from minigrad.testing.function import name_of, op_of
 
 
 def program(check: str, fn: Callable, call: Call, options: dict[str, Any]) -> str:

@@ -525,20 +525,23 @@ def _check_float32_values(function: Function, results: list[np.ndarray], gradien
 
         return _gradients(function, moved)
 
-    (plain, rounded), (moved, beside) = beside_the_rounded(0.0), beside_the_rounded(1e-5)
-    plain, moved = ([unwrapped(y) for y in ys if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f"] for ys in (plain, moved))
-    for y, *others in zip(results, plain, moved, strict=True):
+    there, *beside = [beside_the_rounded(by) for by in (0.0, 1e-5, -1e-5)]  # on both sides, one of which may be that of a jump
+
+    def floating(outputs: list[Any]) -> list[np.ndarray]:
+        return [unwrapped(y) for y in outputs if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f"]
+
+    for y, *others in zip(results, floating(there[0]), *(floating(outputs) for outputs, _ in beside), strict=True):
         element = _far_off(y, *others)
         if element is not None:
             raise fail(
                 "the result is another in float32", "only in float32", "the kernel treats float32 in another way",
                 details=[f"in float32 {y.ravel()[element]:.6g}, in float64 {others[0].ravel()[element]:.6g}"],
             )  # fmt: skip
-    for leaf, *values in zip(function.checked if gradients else [], gradients, rounded, beside, strict=True):
+    for leaf, *values in zip(function.checked if gradients else [], gradients, there[1], *(found for _, found in beside), strict=True):
         if any(g is None for g in values):
             continue
-        found, wanted, near = (np.asarray(g._data, np.float64) for g in values)
-        element = _far_off(found, wanted, near)
+        found, wanted, *near = (np.asarray(g._data, np.float64) for g in values)
+        element = _far_off(found, wanted, *near)
         if element is not None:
             index, where = place_of(leaf, element)
             raise fail(
@@ -548,11 +551,12 @@ def _check_float32_values(function: Function, results: list[np.ndarray], gradien
             )  # fmt: skip
 
 
-def _far_off(found: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> int | None:
+def _far_off(found: np.ndarray, wanted: np.ndarray, *near: np.ndarray) -> int | None:
     """The place where ``found`` is farthest from ``wanted``, if that is too far; ``near`` is what ``wanted`` is beside that point."""
-    if found.shape != wanted.shape or near.shape != wanted.shape or not (np.isfinite(wanted).all() and np.isfinite(near).all()):
+    if any(a.shape != wanted.shape for a in (found, *near)) or not all(np.isfinite(a).all() for a in (wanted, *near)):
         return None
-    allowed = 1e-6 + 0.02 * np.abs(wanted).max(initial=0.0) + 100.0 * np.abs(near - wanted)  # 1e-6: what cancels is rounded
+    change = np.max([np.abs(a - wanted) for a in near], axis=0)
+    allowed = 1e-6 + 0.02 * np.abs(wanted).max(initial=0.0) + 100.0 * change  # 1e-6: what cancels is rounded
     off = np.abs(found - wanted)
     return None if (off <= allowed).all() else int(np.argmax(np.where(np.isfinite(off), off, np.inf)))
 

@@ -119,7 +119,7 @@ NOTHING_TO_REFUSE = {  # and why
     **dict.fromkeys(["device", "check_device"], "of devices: tests/house/test_torch_face.py"),
     **dict.fromkeys(["ToPILImage"], "refused by PIL"),
     **dict.fromkeys(["fuse_conv_bn_eval", "fuse_linear_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_weights"], "of modules and their weights"),
-    **dict.fromkeys(["Batched", "Together", "as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "SummaryWriter", "tree_map", "whole_file", "wrap"], "imported there, of other rooms"),
+    **dict.fromkeys(["Batched", "Together", "as_matrix", "default_dim", "in_mode", "leaves", "length_except", "numpy_generator", "SummaryWriter", "tree_map", "unchanged", "whole_file", "wrap"], "imported there, of other rooms"),
 }  # fmt: skip
 
 UNCALLED = {

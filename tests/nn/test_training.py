@@ -217,6 +217,24 @@ def test_early_stopping(values, options, epochs, best):
         assert model[0].bias.tolist() == [best if restore else epochs] * 16
 
 
+def test_early_stopping_begins_anew_with_each_run():
+    stopping, found = EarlyStopping(patience=1), []
+    for values in ([1, 2, 3], [9, 8, 7]):
+        data, model, optimizer = problem()
+        nn.fit(model, DataLoader(data, 50), LOSS, optimizer, epochs=3, callbacks=[Scripted(values, "val_loss"), stopping], progress=False)
+        found.append((stopping.best, stopping.best_epoch, model[0].bias[0].item()))
+    assert found == [(1, 1, 1), (7, 3, 3)]
+
+
+def test_early_stopping_by_what_is_no_number():
+    data, model, optimizer = problem()
+    with pytest.raises(TypeError, match=r"EarlyStopping: 'confusion' is \[\[.*\]\], which is no number to compare"):
+        nn.fit(
+            model, DataLoader(data, 50), LOSS, optimizer, epochs=1, metrics=[ConfusionMatrix(2)], callbacks=[EarlyStopping("confusion")],
+            progress=False,
+        )  # fmt: skip
+
+
 def test_early_stopping_without_its_value():
     data, model, optimizer = problem()
     with pytest.raises(KeyError, match="there is no 'val_top5' among the values of an epoch: epoch, step, lr, loss, seconds"):
@@ -311,6 +329,32 @@ def test_logs_of_numbers_that_are_not_finite_and_of_columns_that_come_later(tmp_
     assert lines == [{"epoch": 1, "loss": None}, {"epoch": 2, "loss": 0.5, "note": 'a "b", c', "list": [None, 1]}]
     with open(tmp_path / "log.csv", newline="") as file:
         assert list(csv.DictReader(file))[1] == {"epoch": "2", "loss": "0.5", "note": 'a "b", c'}
+
+
+class Note(Callback):
+    def __init__(self, value):
+        self.value = value
+
+    def after_epoch(self, run):
+        run.logs["note"] = self.value
+
+
+@pytest.mark.parametrize("value", [np.float32(1.5), mg.tensor(1.5), np.array(1.5)])
+def test_what_a_callback_adds_is_logged_as_a_number(value, tmp_path):
+    data, model, optimizer = problem()
+    callbacks = [Note(value), Log(tmp_path / "run.csv"), Log(tmp_path / "run.jsonl")]
+    history = nn.fit(model, DataLoader(data, 50), LOSS, optimizer, epochs=1, callbacks=callbacks, progress=False)
+    assert type(history[0]["note"]) is float
+    assert next(csv.DictReader(io.StringIO((tmp_path / "run.csv").read_text())))["note"] == "1.5"
+    assert json.loads((tmp_path / "run.jsonl").read_text())["note"] == 1.5
+
+
+def test_what_json_cannot_hold(tmp_path):
+    data, model, optimizer = problem()
+    with pytest.raises(TypeError, match="Log: a value of an epoch is a object, which JSON cannot hold"):
+        nn.fit(
+            model, DataLoader(data, 50), LOSS, optimizer, epochs=1, callbacks=[Note(object()), Log(tmp_path / "run.jsonl")], progress=False
+        )
 
 
 def test_a_log_that_cannot_be_written_keeps_the_one_before(tmp_path, monkeypatch):
@@ -436,6 +480,53 @@ def test_parameters_that_grew_are_named():
         nn.fit(model, DataLoader(data, 10), LOSS, optimizer, epochs=3, progress=False)
 
 
+def test_a_last_step_that_destroys_the_weights(tmp_path):
+    """Its loss is finite, and there is no next one that would tell."""
+    data, model, optimizer = problem()
+    message = r"after step 1 \(epoch 1\) the parameters 0\.weight, .* are not finite, although the loss was \(1\)"
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=message):
+        nn.fit(
+            model, DataLoader(data, 50), lambda o, t: (o - o.detach()).abs().sqrt().sum() + 1, optimizer, epochs=1, progress=False,
+            checkpoint=tmp_path / "run.mg",
+        )  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_layer_that_was_replaced_after_the_optimizer_was_made():
+    data, model, optimizer = problem()
+    model[4] = nn.Linear(16, 2)
+    with pytest.raises(
+        ValueError, match=r"the Adam holds parameters that are not in the model .* does not hold 4\.weight, 4\.bias, which do"
+    ):
+        nn.fit(model, DataLoader(data, 10), LOSS, optimizer, epochs=1, progress=False)
+    # a part of the model, with a second model that forward calls
+    data, model, _ = problem()
+    scale = nn.Linear(2, 2)
+    optimizer = nn.optim.SGD([*model[4].parameters(), *scale.parameters()], lr=0.1)
+    before = bits(scale.state_dict())
+    nn.fit(model, DataLoader(data, 10), LOSS, optimizer, epochs=1, progress=False, forward=lambda m, b: (m(scale(b[0])), b[1]))
+    assert bits(scale.state_dict()) != before
+
+
+def test_the_mean_is_over_samples_wherever_they_are():
+    data, model, _ = problem()
+    x, y = data.tensors
+
+    def run(batches, forward=nn.training.call_on_pair, loss=LOSS):
+        found = nn.fit(
+            model.eval(), batches, loss, nn.optim.SGD(model[4].parameters(), lr=1e-30), epochs=1, forward=forward, progress=False
+        )
+        return found[0]["loss"], nn.evaluate(model, batches, loss, forward=forward)["loss"]
+
+    model[1], model[3] = nn.Identity(), nn.Identity()
+    parts = [(x[:40], y[:40]), (x[40:], y[40:])]
+    wanted = run([(x, y)])
+    assert run(parts) == pytest.approx(wanted)
+    assert run(parts, lambda m, b: (LOSS(m(b[0]), b[1]), None), lambda o, _: o) == pytest.approx(wanted)
+    boxes = [(bx, [{"boxes": mg.zeros(i % 3, 4), "label": label} for i, label in enumerate(by)]) for bx, by in parts]
+    assert run(boxes, loss=lambda o, t: LOSS(o, mg.stack([each["label"] for each in t]))) == pytest.approx(wanted)
+
+
 def test_a_loss_that_is_no_number():
     data, model, optimizer = problem()
     with pytest.raises(mg.ShapeError, match=r"the mean over a batch, but its shape is \(10,\)"):
@@ -530,10 +621,18 @@ BAD_CALLS = {
     "another's scheduler": (
         "scheduler", nn.optim.lr_scheduler.StepLR(nn.optim.SGD(OTHER.parameters(), lr=1), 1), ValueError, "scheduler is that of another opt",
     ),
+    "a log in a folder that is not there": ("callbacks", [Log("nowhere/run.csv")], FileNotFoundError, "Log: 'nowhere/run.csv': there is no folder"),
+    "a scheduler that waits for a rise": (
+        "scheduler", lambda o: nn.optim.lr_scheduler.ReduceLROnPlateau(o, mode="max"), ValueError, r"ReduceLROnPlateau\(mode='max'\) waits for a value to rise",
+    ),
+    "a cycle of the optimizer's steps": (
+        "scheduler", lambda o: nn.optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=6), ValueError, "OneCycleLR has total_steps=6.*say scheduler_per='step'",
+    ),
     "a folder": ("checkpoint", ".", IsADirectoryError, "fit: checkpoint='.' is a folder"),
     "a folder that is not there": ("checkpoint", "nowhere/run.mg", FileNotFoundError, "there is no folder 'nowhere'"),
     "a tensor as a batch": ("loader", [mg.randn(2, 2)], TypeError, r"gave a Tensor of shape \(2, 2\); .*\(model\(batch\), batch\)"),
     "a triple": ("loader", [(1, 2, 3)], TypeError, r"gave a tuple of 3; .*\(model\(batch\[0\], batch\[1\]\), batch\[2\]\)"),
+    "a dict of one": ("loader", [{"x": 1}], TypeError, r"a dict with the key 'x'; .*\(model\(batch\['x'\]\), batch\['x'\]\)"),
     "a single": ("loader", [[mg.randn(2, 2)]], TypeError, r"a pair \(inputs, targets\), but the loader gave a list of 1"),
     "a dict": ("loader", [{"x": 1, "y": 2}], TypeError, r"a dict with the keys 'x', 'y'; .*\(model\(batch\['x'\]\), batch\['y'\]\)"),
     "a batch of nothing": ("loader", [(mg.zeros(0, 2), mg.zeros(0).long())], ValueError, r"fit: the batch of step 1 \(epoch 1\) has no samples"),
@@ -554,6 +653,8 @@ def test_what_fit_cannot_use_is_told_in_one_line(case, tmp_path, monkeypatch):
         "epochs": 2,
         "progress": False,
     }
+    if name == "scheduler" and not isinstance(value, type) and not hasattr(value, "step"):
+        value = value(given["optimizer"])
     before = bits(model.state_dict())
     with pytest.raises(error, match=message) as caught:
         nn.fit(**given | {name: value})

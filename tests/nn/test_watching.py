@@ -317,3 +317,62 @@ def test_the_learning_rate_finder_refuses():
             model, loader, nn.MSELoss(), optimizer, start=1e6, end=1e12, smoothing=0, forward=lambda m, b: (m(b[0])[:, 0], b[1].double())
         )
     assert all(np.isfinite(p.numpy(force=True)).all() for p in model.parameters())
+
+
+def test_the_learning_rate_finder_takes_losses_below_zero():
+    model, loader, _ = problem(64, 64)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    found = find_learning_rate(model, loader, lambda o, t: LOSS(o, t) - 100, optimizer, start=1e-4, end=1.0, steps=20)
+    assert len(found.rates) == 20
+
+
+def test_the_learning_rate_finder_says_what_is_wrong():
+    class Counted(nn.Linear):
+        def __init__(self):
+            super().__init__(2, 2)
+            self.register_buffer("calls", mg.zeros(()), persistent=False)
+
+        def forward(self, x):
+            self.calls = self.calls + 1
+            return super().forward(x)
+
+    model = Counted()
+    x, optimizer = mg.randn(8, 2), nn.optim.SGD(model.parameters(), lr=0.1)
+    batches = [(x, mg.zeros(8, dtype=mg.int64))]
+    assert len(find_learning_rate(model, batches, LOSS, optimizer, steps=5, end=1e-3).rates) == 5
+    assert model.calls == 0
+    with pytest.raises(ValueError, match="find_learning_rate: the loss is not finite at step 1, with the rate 1e-07"):
+        find_learning_rate(model, batches, lambda o, t: o.mean() * math.nan, optimizer)
+    with pytest.raises(ValueError, match="find_learning_rate: the loss depends on no parameter that requires a gradient"):
+        find_learning_rate(model, batches, lambda o, t: o.detach().mean(), optimizer)
+
+    class Once:
+        def __init__(self):
+            self.batches = iter(batches)
+
+        def __iter__(self):
+            return self.batches
+
+    with pytest.raises(ValueError, match="find_learning_rate: loader gave no batch: the Once is used up"):
+        find_learning_rate(model, Once(), LOSS, optimizer)
+
+
+def test_an_interrupted_run_is_not_continued_by_its_writer(tmp_path):
+    class Stop(nn.training.Callback):
+        def after_step(self, run):
+            if run.step == 7:
+                raise KeyboardInterrupt
+
+    board = TensorBoard(tmp_path / "runs")
+    model, loader, optimizer = problem()
+    with pytest.raises(KeyboardInterrupt):
+        nn.fit(model, loader, LOSS, optimizer, epochs=2, callbacks=[board, Stop()], checkpoint=tmp_path / "run.mg", progress=False)
+    model, loader, optimizer = problem()
+    callbacks = [board, type("Stop", (nn.training.Callback,), {"end": lambda self, run: None})()]
+    nn.fit(model, loader, LOSS, optimizer, epochs=2, callbacks=callbacks, checkpoint=tmp_path / "run.mg", progress=False)
+    assert [e.step for e in accumulator(tmp_path / "runs").Scalars("loss/step")] == list(range(1, 11))
+
+
+def test_predict_refuses_results_that_differ():
+    with pytest.raises(TypeError, match="a dict with the key 'a' for the first batch, and a dict with the key 'b' for batch 2"):
+        nn.predict(lambda x: {"a" if len(x) > 1 else "b": x}, [mg.zeros(2, 1), mg.zeros(1, 1)])

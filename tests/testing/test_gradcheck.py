@@ -741,7 +741,7 @@ def test_the_program_of_a_class_inside_a_function():
 def test_what_is_a_constant_is_said():
     with pytest.raises(ValueError, match=r"sin has no floating argument to check; a plain number is a constant: pass np.array\(3.0\)"):
         gradcheck(mg.sin, 3.0)
-    with pytest.raises(ValueError, match="a function of its real and imaginary part|the function of its real and imaginary part"):
+    with pytest.raises(ValueError, match="the function of its real and imaginary part"):
         gradcheck(mg.abs, np.array([1.0 + 2.0j]))
     with pytest.raises(GradcheckError, match=r"return \(z.real, z.imag\)"):
         gradcheck(mg.fft.rfft, X)
@@ -754,7 +754,7 @@ def test_wrt_names_what_can_be_checked():
     with pytest.raises(ValueError, match=r"wrt names 'w', which has no gradient here; the op has no formula for it: @op\(w=...\)"):
         gradcheck(scaled, X, X, wrt=["x", "w"])
     x = mg.tensor([1.0], requires_grad=True)
-    with pytest.raises(ValueError, match="wrt names 'b', .* give it to both, or to none"):
+    with pytest.raises(ValueError, match=r"wrt names 'b', .* give it to both, or to none"):
         gradcheck(lambda a, b: a * b, x, mg.tensor([2.0]), wrt=["a", "b"])
     assert gradcheck(lambda x, w=None: x * 2, X, None, wrt=["x", "w"]).rows[0].argument == "x"
 
@@ -776,7 +776,9 @@ def test_buffers_are_in_float64_and_left_alone():
             self.register_buffer("calls", mg.zeros(()))
 
         def forward(self, x):
-            self.calls += 1
+            self.calls = self.calls + 1
             return x * self.calls
 
-    assert gradcheck(Counted(), X).elements == X.size
+    counted = Counted()
+    assert gradcheck(counted, X).elements == X.size
+    assert counted.calls == 0
