@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad.engine.batching import Batched, Level, batched, is_batched, lifted, lowered, moved, repeated, stacked
 from minigrad.engine.graph import Leaf, Node, tensor_types
+from minigrad.engine.modes import no_number
 from minigrad.engine.op import F16, Plan, ShapeError, op
 from minigrad.engine.rules import elementwise, linear_in, tangent, views
 from minigrad.kernels.quiet import cast_quietly
@@ -131,6 +132,10 @@ def in_dtype(value: Any, of: np.dtype, to: np.dtype) -> Any:
 
 def fit(gradient: Any, node: Node, plan: Plan, position: int) -> Any:
     """``gradient`` summed over broadcast axes and cast, so that it has the shape and dtype of ``node``."""
+    if gradient.dtype != node.dtype and gradient.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{plan.op.name}: {plan.op.way(position)} gave a gradient of {gradient.dtype}: {no_number(gradient.dtype)}"
+        )
     if gradient.shape != node.shape:
         try:
             gradient = sum_to(gradient, node.shape)

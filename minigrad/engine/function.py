@@ -7,6 +7,7 @@ is ``forward`` and whose formula, one for all arguments, is ``backward``. What `
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -319,6 +320,9 @@ def _op_of(function: type[Function]) -> Op:
     differentiable = op(xs=_backward, res=None)(kernel)
     made: Op = (differentiable if function.jvp is Function.jvp else tangent(xs=_jvp)(differentiable)).op  # type: ignore[attr-defined]
     made.exact = made.across_levels = True
+    named = inspect.signature(function.forward).parameters.values()
+    first = 1 if function.setup_context is Function.setup_context else 0  # ctx
+    made.rest = tuple([p.name for p in named if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][first:])
     return made
 
 

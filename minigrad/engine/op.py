@@ -150,6 +150,13 @@ class Op:
     multiply_adds: Callable[[Any, tuple], int] | None = None
 
     def __init__(self, kernel: Callable, formulas: dict[str, Callable | None]):
+        if not callable(kernel):
+            raise TypeError(f"@op decorates a function of arrays, not {kernel!r}")
+        for name, f in formulas.items():
+            if f is not None and not callable(f):
+                raise TypeError(
+                    f"@op {kernel.__name__}: the formula of '{name}' must be a function of g, the incoming gradient, or None, not {f!r}"
+                )
         self.kernel = kernel
         self.direct: Callable | None = getattr(kernel, "direct", None)
         self.name: str = kernel.__name__.lstrip("_")  # `_cat`, the op that the public function `cat` calls, is named "cat"
@@ -159,6 +166,7 @@ class Op:
         self.statics: dict[str, Any] = {}
         self.optional: dict[str, Any] = {}  # input -> default
         self.variadic: str | None = None
+        self.rest: tuple[str, ...] = ()  # names of the parts of the variadic input, where they have any
         for name, default in _names_and_defaults(kernel):
             if name.lstrip("*") in _RESERVED or name.startswith("_"):
                 raise TypeError(f"@op {self.name}: a parameter cannot be called '{name}'")
@@ -259,8 +267,10 @@ class Op:
         return self.inputs[position] if position < len(self.inputs) else str(self.variadic)
 
     def way(self, position: int) -> str:
-        """What computes the gradient of the input at ``position``, in the words of who wrote it: a `Function` has no formulas."""
-        return f"backward, for argument {position}," if self.exact else f"the formula of '{self.argument(position)}'"
+        """What computes the gradient of the input at ``position``, in the words of who wrote it: a `Function` has a backward, no formulas."""
+        names = self.inputs + self.rest
+        name = names[position] if position < len(names) else str(self.variadic)
+        return f"backward, for argument '{name}'," if self.exact else f"the formula of '{name}'"
 
     def split(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         """The inputs and the static arguments of a call ``(*args, **kwargs)``, defaults filled in."""

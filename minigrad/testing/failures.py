@@ -69,8 +69,14 @@ def wrong(checker: Any, k: int, element: int, output: int | None = None, interva
         kind, advice = "kink", "at a point without a derivative the gradient must lie between the slopes on its two sides"
     elif _is_fickle(checker, k):
         kind, advice = "not deterministic", "the formula gives another gradient each time; it must depend on nothing but its parameters"
-    elif order == 1 and _is_stale(checker, k):
+    elif order == 1 and (fresh := _where_stale(checker, k)) is not None:
         kind, advice = "stale residual", "the gradient depends on what was computed before this call; keep no state outside the residual"
+        stale = checker.analytic[k][:, 0]
+        element = int(np.argmax(np.nan_to_num(np.abs(fresh - stale), nan=np.inf)))
+        index, where = place_of(leaf, element)
+        analytic, value, result = float(stale[element]), float(fresh[element]), None
+        where += ", with random weights g"
+        comparison, details = f"{analytic:.10g} where another call came before backward, {value:.10g} where none did", []
     if order > 1:
         kind, advice = "second order only", _second_order(checker.function, kind, advice)
     if order == 1 and checker.function.surrogate is not None:
@@ -80,7 +86,8 @@ def wrong(checker: Any, k: int, element: int, output: int | None = None, interva
         argument=leaf.name, index=index, output_index=result, analytic=analytic, numerical=value,
         kind=kind, advice=advice, details=[f"at {where}: {comparison}", *details],
     )  # fmt: skip
-    found.places = evidence.places() if evidence is not None and interval is None else None
+    formula = evidence is not None and interval is None and kind not in ("stale residual", "not deterministic")
+    found.places = evidence.places() if formula else None
     return found
 
 
@@ -175,14 +182,14 @@ def _second_order(function: Any, kind: str | None, advice: str | None) -> str:
     return text + ": an op that it uses has a wrong gradient, or a value it depends on is a constant for the graph"
 
 
-def _is_stale(checker: Any, k: int) -> bool:
-    """Whether the gradient would have been another, had something else been computed before."""
+def _where_stale(checker: Any, k: int) -> np.ndarray | None:
+    """What the gradient would have been, had something else been computed before; None if the same."""
     if not checker.center.size:
-        return False
+        return None
     checker.function.call_plainly()
     again = checker.function.record().pullback(checker.split(checker.directions[:, 0]))[k]
     found = np.zeros(checker.leaves[k].array.size) if again is None else np.asarray(again).ravel()
-    return not np.allclose(found, checker.analytic[k][:, 0], rtol=1e-9, atol=1e-12, equal_nan=True)
+    return None if np.allclose(found, checker.analytic[k][:, 0], rtol=1e-9, atol=1e-12, equal_nan=True) else found
 
 
 def wrong_at_a_tie(checker: Any, places: list[tuple[int, int]], output: int, total: float, low: float, high: float) -> GradcheckError:

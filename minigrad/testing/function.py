@@ -191,10 +191,9 @@ class Function:
                 self._parameters.append((p, leaf))
                 self.leaves.append(leaf)
             if hasattr(fn, "named_buffers"):
+                self._buffers = [(b, b._data.copy()) for b in (engine.inside(b) for _, b in fn.named_buffers())]
+            if hasattr(fn, "modules"):
                 self._bound = [(part, dict(part.named_buffers(recurse=False))) for part in fn.modules()]
-                self._buffers = [
-                    (b, b._data.copy()) for _, named in self._bound for b in map(engine.inside, named.values()) if hasattr(b, "_data")
-                ]
         known = {*names, *call.kwargs, *(part for leaf in self.leaves for part in (leaf.name, leaf.name.split("[")[0]))}
         unknown = (self._wrt or set()) - known
         if unknown:
@@ -355,6 +354,17 @@ class Function:
             self._refuse_rebound()
         return [np.asarray(unwrapped(y)) for y in self.results(out)]
 
+    def call_elsewhere(self) -> None:
+        """Call the function with other arguments, in memory of their own: what it keeps of its last call is then not of the one before."""
+
+        def other(leaf: Leaf) -> Any:
+            return -leaf.array if leaf.static or self.op is not None else wrap(-leaf.array)
+
+        args, kwargs = self.arguments(other)
+        self._rewind()
+        with engine.no_grad():
+            self.fn(*args, **kwargs)
+
     def differentiated(self) -> list[np.ndarray]:
         """The results whose numerical derivatives are compared with the gradients: the function's own, or those of its surrogate."""
         if self.surrogate is None:
@@ -418,7 +428,7 @@ class Gradient:
         self.order = base.order + 1
         self.fn, self.call, self.op, self.name = base.fn, base.call, base.op, base.name
         self.leaves, self.written, self.only = base.leaves, base.written, base.only
-        self.randomness = base.randomness
+        self.randomness, self.call_elsewhere = base.randomness, base.call_elsewhere
         self.asks_for_dtype = base.asks_for_dtype
 
     @property

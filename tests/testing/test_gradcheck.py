@@ -782,3 +782,59 @@ def test_buffers_are_in_float64_and_left_alone():
     counted = Counted()
     assert gradcheck(counted, X).elements == X.size
     assert counted.calls == 0
+
+
+class Remembering(mg.Function):
+    last = None
+
+    @staticmethod
+    def forward(ctx, x):
+        Remembering.last = x
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2 * Remembering.last
+
+
+def test_a_backward_that_reads_the_last_call():
+    with pytest.raises(GradcheckError, match="keep no state outside") as caught:
+        check_op(Remembering.apply, st.arrays(), examples=10)
+    assert caught.value.kind == "stale residual"
+
+
+def test_the_argument_of_a_function_is_named_where_its_gradient_does_not_fit():
+    class Total(mg.Function):
+        @staticmethod
+        def forward(ctx, weight, x):
+            return (weight * x).sum()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * mg.ones(3), g
+
+    x = mg.ones(3, requires_grad=True)
+    with pytest.raises(mg.ShapeError, match=r"Total: backward, for argument 'x', gave a gradient of shape \(\) for an argument of shape \(3,\)"):
+        Total.apply(mg.ones(3, requires_grad=True), x).backward()
+
+
+@pytest.mark.parametrize(
+    ("formula", "error", "words"),
+    [
+        (2.0, TypeError, r"@op <lambda>: the formula of 'x' must be a function of g, the incoming gradient, or None, not 2\.0"),
+        (lambda g: g * 1j, TypeError, "the formula of 'x' gave a gradient of complex64: a real dtype is needed"),
+        (lambda g: np.array("a"), TypeError, "the formula of 'x' gave a gradient of <U1: <U1 is not numeric"),
+    ],
+)
+def test_a_formula_that_gives_no_numbers(formula, error, words):
+    with pytest.raises(error, match=words):
+        mg.op(x=formula)(lambda x: x * 2)(mg.ones(3, requires_grad=True)).sum().backward()
+    with pytest.raises(TypeError, match="@op decorates a function of arrays, not 3"):
+        mg.op(x=lambda g: g)(3)
+
+
+def test_switches_that_pytorch_does_not_have():
+    x = mg.ones(2, requires_grad=True)
+    assert torch_style.gradcheck(mg.sin, (x,), nondet_tol=0.0) and torch_style.gradgradcheck(mg.sin, (x,), check_rev_over_rev=True)
+    with pytest.raises(TypeError, match="gradcheck got an unexpected keyword argument 'atoll'"):
+        torch_style.gradcheck(mg.sin, (x,), atoll=1e-3)
