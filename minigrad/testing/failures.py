@@ -86,8 +86,8 @@ def wrong(checker: Any, k: int, element: int, output: int | None = None, interva
         argument=leaf.name, index=index, output_index=result, analytic=analytic, numerical=value,
         kind=kind, advice=advice, details=[f"at {where}: {comparison}", *details],
     )  # fmt: skip
-    formula = evidence is not None and interval is None and kind not in ("stale residual", "not deterministic")
-    found.places = evidence.places() if formula else None
+    if evidence is not None and interval is None and kind not in ("stale residual", "not deterministic"):
+        found.places = evidence.places()
     return found
 
 

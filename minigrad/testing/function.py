@@ -33,7 +33,7 @@ def function_class(fn: Any) -> type[engine.Function] | None:
     """The class whose ``apply`` a function is; None for any other."""
     owner = getattr(fn, "__self__", None)
     applied = isinstance(owner, type) and issubclass(owner, engine.Function) and fn.__name__ == "apply"
-    return owner if applied else None  # type: ignore[return-value]
+    return owner if applied else None
 
 
 def name_of(fn: Any) -> str:

@@ -48,14 +48,16 @@ def check_op(
 
     Checked for each example:
 
-    * the call does not change its arguments and gives the same result twice (random draws are rewound);
+    * the call does not change its arguments and gives the same result twice, in new memory (random draws and buffers are rewound);
     * gradients of first to ``order``-th order against numerical ones, at kinks too: see :func:`gradcheck`;
-    * backward is linear in ``g`` and changes neither ``g`` nor the arguments;
+    * backward is linear in ``g``, changes neither ``g`` nor the arguments, depends on no other call, and gives an argument the same gradient
+      whether others require one or not;
     * strided arguments give what contiguous ones give, and their gradients too, also for an incoming gradient that is strided, or one
       number for all places;
-    * float32 arguments give a float32 result and float32 gradients, which are near those in float64;
+    * float32 arguments give a float32 result and float32 gradients, all near those in float64;
     * of an op: what is declared of it (``@elementwise``, ``@linear_in``, ``@tangent``) gives the tangents that its gradient formulas give;
     * of an op: its batching rule (``@batched``, ``@elementwise``) gives for two samples at once what the op gives for each of them;
+    * of a Function: its ``jvp`` gives the tangents that its ``backward`` has;
     * of an op: called with arrays it gives what it gives with Tensors, its formulas give the same values with arrays as with Tensors, they
       compute in float32 for float32, and of its arguments and results only what they name stays in memory.
 
