@@ -186,8 +186,9 @@ def fit(
         FloatingPointError: the loss is not finite; the message names the step and the parameters that are not finite. The step is not taken.
             Or a parameter is not, after an epoch or before a checkpoint, which is then not written.
         TypeError: an argument of another kind, a batch that is no pair without ``forward``, a loss that is no Tensor, a metric that is no number.
-        ValueError: no batch in ``loader`` or ``validation``; an optimizer or scheduler of another model, or of layers that were replaced; a scheduler
-            that waits for a loss to rise, or counts the optimizer's steps but steps per epoch; two metrics of one name; or a checkpoint of a run with other metrics, callbacks, optimizer or scheduler, or other options of these: the message says what differs.
+        ValueError: no batch in ``loader`` or ``validation``; an optimizer or scheduler of another model, or of layers that were replaced; a
+            scheduler that waits for a loss to rise, or counts the optimizer's steps but steps per epoch; two metrics of one name; or a checkpoint
+            of a run with other metrics, callbacks, optimizer or scheduler, or other options of these: the message says what differs.
 
     >>> import minigrad as mg
     >>> from minigrad import nn

@@ -803,21 +803,6 @@ def test_a_backward_that_reads_the_last_call():
     assert caught.value.kind == "stale residual"
 
 
-def test_the_argument_of_a_function_is_named_where_its_gradient_does_not_fit():
-    class Total(mg.Function):
-        @staticmethod
-        def forward(ctx, weight, x):
-            return (weight * x).sum()
-
-        @staticmethod
-        def backward(ctx, g):
-            return g * mg.ones(3), g
-
-    x = mg.ones(3, requires_grad=True)
-    with pytest.raises(mg.ShapeError, match=r"Total: backward, for argument 'x', gave a gradient of shape \(\) for an argument of shape \(3,\)"):
-        Total.apply(mg.ones(3, requires_grad=True), x).backward()
-
-
 @pytest.mark.parametrize(
     ("formula", "error", "words"),
     [
