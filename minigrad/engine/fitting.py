@@ -133,9 +133,7 @@ def in_dtype(value: Any, of: np.dtype, to: np.dtype) -> Any:
 def fit(gradient: Any, node: Node, plan: Plan, position: int) -> Any:
     """``gradient`` summed over broadcast axes and cast, so that it has the shape and dtype of ``node``."""
     if gradient.dtype != node.dtype and gradient.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{plan.op.name}: {plan.op.way(position)} gave a gradient of {gradient.dtype}: {no_number(gradient.dtype)}"
-        )
+        raise TypeError(f"{plan.op.name}: {plan.op.way(position)} gave a gradient of {gradient.dtype}: {no_number(gradient.dtype)}")
     if gradient.shape != node.shape:
         try:
             gradient = sum_to(gradient, node.shape)
