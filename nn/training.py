@@ -13,6 +13,7 @@ import io
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -601,12 +602,14 @@ class EarlyStopping(Callback):
         monitor: the value's name in the logs; default: ``val_loss``, or ``loss`` without validation.
         patience: epochs without improvement after which the run ends.
         min_delta: an improvement is a change by more than this.
-        mode: ``"min"`` or ``"max"``: which is better; default: ``"min"`` for a name that ends in ``loss``, else ``"max"``.
+        mode: ``"min"`` or ``"max"``: which is better; default: ``"min"`` for a name that ends in ``loss``, ``"max"`` for one that ends in
+            ``accuracy``, ``mAP`` or ``top5``. Other names have none.
         restore_best: give the model the weights of its best epoch at the end.
 
     After a run ``best`` is the best value and ``best_epoch`` its epoch. A value that is NaN is no improvement.
 
     Raises:
+        ValueError: no ``mode`` for a name of which one cannot tell.
         KeyError: (in the run) there is no such value.
 
     >>> from minigrad import nn
@@ -619,7 +622,7 @@ class EarlyStopping(Callback):
     ):
         check("EarlyStopping", locals(), "monitor mode", monitor="a name", patience=1, min_delta="0 or above", mode=("min", "max"))
         self.monitor, self.patience, self.min_delta, self.restore_best = monitor, patience, min_delta, restore_best
-        self.mode = mode or ("min" if monitor is None or monitor.endswith("loss") else "max")
+        self.mode = mode or _better("loss" if monitor is None else monitor)
         self.best: float | None = None
         self.best_epoch, self.waited, self.weights = 0, 0, None
 
@@ -652,6 +655,14 @@ class EarlyStopping(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.best_epoch, self.waited, self.weights = (state_dict[k] for k in ("best", "best_epoch", "waited", "weights"))
+
+
+def _better(monitor: str) -> str:
+    """Whether less or more of a value is better, by its name: the loss, or one of the metrics of :mod:`minigrad.nn.metrics`."""
+    for mode, names in (("min", "loss"), ("max", r"accuracy|mAP|top\d+")):
+        if re.search(rf"(^|_)({names})$", monitor):
+            return mode
+    raise ValueError(f"EarlyStopping: is less or more of {monitor!r} better? The name does not say it: give mode='min' or mode='max'")
 
 
 class ClipGradNorm(Callback):

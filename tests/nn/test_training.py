@@ -230,7 +230,7 @@ def test_early_stopping_by_what_is_no_number():
     data, model, optimizer = problem()
     with pytest.raises(TypeError, match=r"EarlyStopping: 'confusion' is \[\[.*\]\], which is no number to compare"):
         nn.fit(
-            model, DataLoader(data, 50), LOSS, optimizer, epochs=1, metrics=[ConfusionMatrix(2)], callbacks=[EarlyStopping("confusion")],
+            model, DataLoader(data, 50), LOSS, optimizer, epochs=1, metrics=[ConfusionMatrix(2)], callbacks=[EarlyStopping("confusion", mode="max")],
             progress=False,
         )  # fmt: skip
 
@@ -550,6 +550,13 @@ def test_fit_refuses(options, message):
     for wrong in ({"mode": "up"}, {"patience": 0}, {"min_delta": -1}):
         with pytest.raises(ValueError, match="EarlyStopping"):
             EarlyStopping(**wrong)
+
+
+def test_early_stopping_guesses_no_direction():
+    for name in ("val_mse", "perplexity", "stop"):
+        with pytest.raises(ValueError, match=f"EarlyStopping: is less or more of '{name}' better"):
+            EarlyStopping(name)
+    assert [EarlyStopping(name).mode for name in (None, "loss", "val_mAP", "top5", "val_top10")] == ["min", "min", "max", "max", "max"]
 
 
 def pairs(n=3, size=4):
