@@ -166,9 +166,18 @@ def faces() -> list[Any]:
 
 
 def _code_of(value: Any) -> types.CodeType | None:
-    """The code of a function without its wrappers, or of the function that computes a property."""
+    """The code of a function without its wrappers, or of the function that computes a property. ``add_`` wraps ``add``, but is another function."""
     function = value.fget if isinstance(value, property) else value
-    return getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    if not callable(function):
+        return None
+    inner = inspect.unwrap(function, stop=_is_in_place)
+    return getattr(inner, "__code__", None)
+
+
+def _is_in_place(function: Any) -> bool:
+    """Whether a function is such a method: its code has its name, where that of other wrappers has the wrapper's."""
+    name = getattr(getattr(function, "__code__", None), "co_name", "")
+    return name.endswith("_") and name == function.__name__
 
 
 @functools.cache

@@ -67,12 +67,12 @@ def parse_idx(data: bytes, name: object = "idx data") -> np.ndarray:
         raise DataError(f"{name}: truncated: the sizes of {ndim} dimensions need {start} bytes, but there are {len(data)}")
     shape = struct.unpack_from(f">{ndim}I", data, 4)
     dtype = np.dtype(DTYPE_CODES[code])
-    if math.prod(n for n in shape if n) * dtype.itemsize >= 1 << 63:  # numpy has no array of such a shape, not even an empty one
-        raise DataError(f"{name}: not an idx file: no array has the shape {shape}")
     expected = start + math.prod(shape) * dtype.itemsize
     if len(data) != expected:
         what = "truncated" if len(data) < expected else "trailing bytes"
         raise DataError(f"{name}: {what}: {dtype.newbyteorder('=')} of shape {shape} makes {expected} bytes, but there are {len(data)}")
+    if math.prod(n for n in shape if n) * dtype.itemsize >= 1 << 63:  # numpy has no array of such a shape, not even an empty one
+        raise DataError(f"{name}: not an idx file: no array has the shape {shape}")
     return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
 
 
