@@ -60,6 +60,7 @@ typedef int32_t Bits __attribute__((vector_size(4 * LANES)));
 
 #ifdef LEVEL
 static inline Vector load(const float *from) { Vector v; memcpy(&v, from, sizeof v); return v; }
+static inline void store(float *to, Vector v) { memcpy(to, &v, sizeof v); } /* of a copy: else an array of sums would have to be in memory */
 static inline Vector all(float x) { return x - (Vector){0}; } /* -0 too; gcc fills a vector lane by lane with an instruction for each */
 
 #if defined(__AVX__) && !defined(__AVX512F__)
@@ -372,7 +373,7 @@ void NAME(sums)(const float *restrict x, float *restrict to, Long rows, Long n) 
 static inline double row_exp(const float *x, float m, float *y, Long n) {
     double total;
     Vector center = all(m), e;
-    SUM(total, n, (e = exp_of_negative(load(x + i) - center), memcpy(y + i, &e, sizeof e), e),
+    SUM(total, n, (e = exp_of_negative(load(x + i) - center), store(y + i, e), e),
         (e = exp_of_negative(load_some(x + i, left, -INFINITY) - center), store_some(y + i, e, left), e));
     return total;
 }
@@ -455,18 +456,18 @@ void NAME(cross_entropy_columns)(const float *restrict x, const int64_t *restric
                     Vector some = all(0.0f);
                     for (Long k = start; k < n && k < start + 32; k++) {
                         e = exp_of_negative(load(at + k * whole) - m);
-                        memcpy(at + k * whole, &e, sizeof e);
+                        store(at + k * whole, e);
                         some += e;
                     }
                     sum += some;
                 }
-                memcpy(largest, &m, sizeof m);
-                memcpy(total, &sum, sizeof sum);
+                store(largest, m);
+                store(total, sum);
                 Vector share = all(1.0f) / sum;
                 if (both)
                     for (Long k = 0; k < n; k++) {
                         e = load(at + k * whole) * share;
-                        memcpy(at + k * whole, &e, sizeof e);
+                        store(at + k * whole, e);
                     }
                 for (Long i = 0; i < LANES && j + i < count; i++) {
                     Long to = column + j + i, place = places[to];
@@ -1218,7 +1219,7 @@ static void to_vectors(const float *planes, Long step, Long channels, const Long
         if (count == LANES && channels == LANES) for (int k = 0; k < LANES; k++) v[k] = load(planes + k * step + i);
         else for (int k = 0; k < LANES; k++) v[k] = k < channels ? load_some(planes + k * step + i, count, 0.0f) : all(0.0f);
         transpose(v);
-        for (Long k = 0; k < count; k++) memcpy(frame + place[i + k], &v[k], sizeof(Vector));
+        for (Long k = 0; k < count; k++) store(frame + place[i + k], v[k]);
     }
 }
 
@@ -1230,7 +1231,7 @@ static void from_vectors(float *planes, Long step, Long channels, const Long *pl
         Vector v[LANES];
         for (int k = 0; k < LANES; k++) v[k] = load(frame + place[k < count ? i + k : i]);
         transpose(v);
-        if (count == LANES && channels == LANES) for (int k = 0; k < LANES; k++) memcpy(planes + k * step + i, &v[k], sizeof(Vector));
+        if (count == LANES && channels == LANES) for (int k = 0; k < LANES; k++) store(planes + k * step + i, v[k]);
         else for (Long k = 0; k < channels; k++) memcpy(planes + k * step + i, &v[k], 4 * count);
     }
 }
@@ -1282,7 +1283,7 @@ UNROLLED
     for (int i = 0; i < 6; i++) {
         if (side == 6) input_points(matrix, rows[i], points);
         else gradient_points(matrix, rows[i], points, side);
-        for (int j = 0; j < 6; j++) memcpy(to + (i * 6 + j) * apart, &points[j], sizeof(Vector));
+        for (int j = 0; j < 6; j++) store(to + (i * 6 + j) * apart, points[j]);
     }
 }
 
@@ -1376,7 +1377,7 @@ UNROLLED
 UNROLLED
             for (int i = 0; i < 6; i++) {
                 weight_points(g, columns[i], 1, points, taps);
-                for (int j = 0; j < 6; j++) memcpy(to + (i * 6 + j) * u_step, &points[j], sizeof(Vector));
+                for (int j = 0; j < 6; j++) store(to + (i * 6 + j) * u_step, points[j]);
             }
         }
 }
@@ -1416,7 +1417,7 @@ UNROLLED
     for (int i = 0; i < high; i++)
         for (int j = 0; j < wide; j++) {
             if (add) sums[i][j] += load(to + i * to_row + j * LANES);
-            memcpy(to + i * to_row + j * LANES, &sums[i][j], sizeof(Vector));
+            store(to + i * to_row + j * LANES, sums[i][j]);
         }
 }
 
@@ -1492,7 +1493,7 @@ UNROLLED
                         for (int c = 0; c < pixels; c++) {
                             results[c] += add;
                             total += results[c];
-                            memcpy(to + (r * s->y_pitch + c) * LANES, &results[c], sizeof(Vector));
+                            store(to + (r * s->y_pitch + c) * LANES, results[c]);
                         }
                     }
                 }
@@ -1744,8 +1745,8 @@ static inline const Shape *next_plan(const Shape *s) { return (const Shape *)(ta
 
 static inline void copy(const float *from, float *to, Long count) {
     Long i = 0;
-    for (; i + LANES <= count; i += LANES) { Vector v = load(from + i); memcpy(to + i, &v, sizeof v); }
-    if (i < count && count >= LANES) { Vector v = load(from + count - LANES); memcpy(to + count - LANES, &v, sizeof v); return; }
+    for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
+    if (i < count && count >= LANES) { store(to + count - LANES, load(from + count - LANES)); return; }
     for (; i + 4 <= count; i += 4) memcpy(to + i, from + i, 16);
     if (i < count) to[i] = from[i];
     if (i + 1 < count) to[i + 1] = from[i + 1];
@@ -1772,7 +1773,7 @@ static void put_in_frames(const float *x, float *frame, const Long *in, const Sh
                     const float *from = row + first;
                     float *place = to + phase * s->pitch + (first + s->left) / s->phases;
                     if (s->phases == 2)
-                        for (; j + LANES <= count && first + 2 * (j + LANES) <= s->w; j += LANES) { Vector v = evens(from + 2 * j); memcpy(place + j, &v, sizeof v); }
+                        for (; j + LANES <= count && first + 2 * (j + LANES) <= s->w; j += LANES) store(place + j, evens(from + 2 * j));
                     if (s->phases == 2 && LANES > 4) /* short rows, and what is left of others */
                         for (Long some; j < count; j += some) {
                             some = least(LANES, count - j);
@@ -1820,7 +1821,7 @@ static inline void pack(float *panel, const float *frame, const Long *cells, Lon
         }
     for (Long k = 0; k < count; k++, panel += size) {
         const float *cell = frame + cells[k];
-        for (Long i = 0; i < many; i++) { Vector v = load(cell + from[i]); memcpy(panel + to[i], &v, sizeof v); }
+        for (Long i = 0; i < many; i++) store(panel + to[i], load(cell + from[i]));
     }
 }
 
@@ -1844,7 +1845,8 @@ static inline __attribute__((always_inline)) void multiply(const float *w, const
             for (int v = 0; v < SPAN; v++) sums[i][v] += factor * cell[v];
         }
     }
-    for (int i = 0; i < outputs; i++) memcpy(to + i * size, sums[i], sizeof sums[i]);
+    for (int i = 0; i < outputs; i++)
+        for (int v = 0; v < SPAN; v++) store(to + i * size + v * LANES, sums[i][v]);
 }
 
 static void multiply_some(const float *w, const Long *weights, Long w_row, const float *const *base, const Long *from, Long count,
@@ -1888,7 +1890,7 @@ static void turn_weights(const float *w, const float *bias, const Long *weights,
                             if (half + LANES < size) __builtin_prefetch(from[half + LANES + i] + weights[k] + j);
                             else __builtin_prefetch(from[i] + weights[k] + count + j);
                             v[0] = load(from[half + i] + weights[k] + j);
-                            memcpy(runs[i] + j, &v[0], sizeof(Vector));
+                            store(runs[i] + j, v[0]);
                         }
                 } else
                     for (int i = 0; i < LANES; i++)
@@ -1896,7 +1898,7 @@ static void turn_weights(const float *w, const float *bias, const Long *weights,
                 for (Long j = 0; j < count; j += LANES) {
                     for (int i = 0; i < LANES; i++) v[i] = load(runs[i] + j);
                     transpose(v);
-                    for (Long l = 0; l < least(LANES, count - j); l++) memcpy(to + (k + j + l + 1) * size + half, &v[l], sizeof(Vector));
+                    for (Long l = 0; l < least(LANES, count - j); l++) store(to + (k + j + l + 1) * size + half, v[l]);
                 }
             }
         }
@@ -1920,7 +1922,7 @@ UNROLLED
     }
 UNROLLED
     for (int i = 0; i < high; i++)
-        for (int j = 0; j < wide; j++) memcpy(to + (i * wide + j) * LANES, &sums[i][j], sizeof(Vector));
+        for (int j = 0; j < wide; j++) store(to + (i * wide + j) * LANES, sums[i][j]);
 }
 
 /* The pixels of a row, which begins at x, times the cells from `begin` to `end` of a block of turned weights. */
@@ -1959,7 +1961,7 @@ static void convolve_channels(const float *w, float *y, float *frame, float *roo
                         transpose(v);
                         int whole_vector = s->out_step == 1 && (count == LANES || (adjacent && t.outs[row] + LANES <= end));
                         for (Long k = 0; k < LANES && begin + k < o; k++, out += s->y_plane) {
-                            if (whole_vector) memcpy(out, &v[k], sizeof(Vector));
+                            if (whole_vector) store(out, v[k]);
                             else for (Long l = 0; l < count; l++) out[l * s->out_step] = v[k][l];
                         }
                     }
@@ -1991,7 +1993,7 @@ static void convolve_spread(const float *w, float *y, float *frame, float *room,
                         for (Long k = 0; k < LANES && begin + k < o; k++) {
                             float *to = lines + channel * pitch + i + tap * s->spread;
                             Vector sum = load(to) + v[k];
-                            memcpy(to, &sum, sizeof sum);
+                            store(to, sum);
                             if (++channel == s->o) channel = 0, tap++;
                         }
                     }
@@ -2106,8 +2108,8 @@ UNROLLED
 UNROLLED
     for (int i = 0; i < high; i++)
         for (int v = 0; v < wide; v++) {
-            Vector sum = load(sums + i * o + v * LANES) + total[i][v];
-            memcpy(sums + i * o + v * LANES, &sum, sizeof sum);
+            float *to = sums + i * o + v * LANES;
+            store(to, load(to) + total[i][v]);
         }
 }
 
@@ -2145,7 +2147,7 @@ static void turn_pixels(const float *y, const float *end, const Shape *s, Long o
                 else
                     for (int k = 0; k < LANES; k++) v[k] = k < known ? load_some(from + k * s->y_plane, count, 0.0f) : all(0.0f);
                 transpose(v);
-                for (Long k = 0; k < count; k++) memcpy(column + (segment[i].at + j + k) * wide, &v[k], sizeof(Vector));
+                for (Long k = 0; k < count; k++) store(column + (segment[i].at + j + k) * wide, v[k]);
             }
     }
 }
@@ -2238,7 +2240,7 @@ void NAME(convolve_weights)(const float *restrict x, const float *restrict g, fl
                         }
                     }
                     for (int k = 0; k < TOGETHER; k++)
-                        for (int j = 0; j < 5; j++) memcpy(to + k * apart + j * LANES, &s[k][j], sizeof(Vector));
+                        for (int j = 0; j < 5; j++) store(to + k * apart + j * LANES, s[k][j]);
                 }
         }
         for (Long i = 0; i < known * weights; i++) dw[number * known * weights + i] = add_lanes(load(sums + i * LANES));
@@ -2270,7 +2272,7 @@ void NAME(convolve_weights)(const float *restrict x, const float *restrict g, fl
                 for (int j = 0; j < KW; j++) {                                                                                              \
                     float sums[LANES];                                                                                                      \
                     s[j] += t[j];                                                                                                           \
-                    memcpy(sums, &s[j], sizeof sums);                                                                                       \
+                    store(sums, s[j]);                                                                                                      \
                     for (Long k = 0; k < LANES && first + k < known; k++) dw[((first + k) * c * kh + row) * KW + j] = sums[k];              \
                 }                                                                                                                           \
             }                                                                                                                               \
@@ -2316,7 +2318,7 @@ INLINE void plane_and_frame(const Depthwise *s, float *plane, float *frame, cons
                 float *to = back ? plane : row + q;
                 for (b = 0; b + LANES <= count; b += LANES) {
                     Vector v = load(from + b);
-                    memcpy(to + b, &v, sizeof v);
+                    store(to + b, v);
                 }
                 if (b < count) store_some(to + b, load_some(from + b, count - b, 0.0f), count - b);
             } else
@@ -2340,7 +2342,7 @@ UNROLLED
 UNROLLED
         for (int k = 0; k < count; k++) {
             float *to = y + (r + k) * s->ow + q;
-            if (q + LANES <= s->ow) memcpy(to, &sums[k], sizeof sums[k]);
+            if (q + LANES <= s->ow) store(to, sums[k]);
             else store_some(to, sums[k], s->ow - q);
         }
     }
@@ -2453,7 +2455,7 @@ INLINE void rows_times_panel(const float *x, Long pitch, const float *panel, Lon
             float *to = y + r * outputs + v * LANES;
             Vector out = first ? s[r][v] : s[r][v] + load_of(to, some);
             if (bias) out += add;
-            if (some == LANES) memcpy(to, &out, sizeof out); /* a call of memcpy for any number takes as long as 64 terms of the sums */
+            if (some == LANES) store(to, out); /* a call of memcpy for any number takes as long as 64 terms of the sums */
             else store_some(to, out, some);
         }
     }
@@ -2510,7 +2512,7 @@ void NAME(product)(const float *w, const float *bias, const float *x, float *y, 
                 for (Long i = 0; i < depth; i++)
                     for (Long v = 0; v < PANEL; v += LANES) {
                         Vector of = load_of(w + (k + i) * wide + o + v, most(0, least(some - v, LANES)));
-                        memcpy(panel + i * PANEL + v, &of, sizeof of);
+                        store(panel + i * PANEL + v, of);
                     }
             else
                 for (Long v = 0; v < PANEL; v += LANES)
