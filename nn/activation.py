@@ -351,17 +351,12 @@ class GLU(_Activation):
 
 
 class _AlongDim(_Activation):
-    """A function along ``dim``. As in PyTorch, ``dim`` may be left out: then it is 0 for inputs of 0, 1 or 3 dimensions, else 1."""
+    """A function along ``dim``. As in PyTorch, ``dim`` may be left out: then it is 0 for inputs of 0, 1 or 3 dimensions, else 1, with a warning."""
 
     dim: int | None
 
     def __init__(self, dim: int | None = None):
         super().__init__(dim=dim)
-
-    def _dim(self, input: Any) -> int:
-        if self.dim is not None:
-            return self.dim
-        return 0 if input.ndim in (0, 1, 3) else 1
 
 
 class Softmax(_AlongDim):
@@ -369,7 +364,7 @@ class Softmax(_AlongDim):
 
     def forward(self, input: Tensor) -> Tensor:
         """Numbers that sum to 1."""
-        return F.softmax(input, self._dim(input))
+        return F.softmax(input, self.dim)
 
 
 class LogSoftmax(_AlongDim):
@@ -377,7 +372,7 @@ class LogSoftmax(_AlongDim):
 
     def forward(self, input: Tensor) -> Tensor:
         """Log-probabilities."""
-        return F.log_softmax(input, self._dim(input))
+        return F.log_softmax(input, self.dim)
 
 
 class Softmin(_AlongDim):
@@ -385,7 +380,7 @@ class Softmin(_AlongDim):
 
     def forward(self, input: Tensor) -> Tensor:
         """Numbers that sum to 1."""
-        return F.softmin(input, self._dim(input))
+        return F.softmin(input, self.dim)
 
 
 class Softmax2d(Module):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.engine import ShapeError
+from minigrad.engine import ShapeError, TensorBase
 from minigrad.nn import functional as F
 from minigrad.nn.linear import Linear
 from minigrad.nn.module import Module
@@ -24,6 +24,8 @@ class LossBase(Module):
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"):
         super().__init__()
         name = type(self).__name__
+        if isinstance(size_average, TensorBase) or isinstance(reduce, TensorBase):
+            raise TypeError(f"{name}: outputs and targets are given to the loss, not to its constructor: {name}()(outputs, targets)")
         self.reduction = reduction if reduction == "batchmean" else reduction_of(name, reduction, size_average, reduce)
 
 

@@ -989,10 +989,8 @@ class Module:
                     *problems,
                 ]
             if problems:
-                lines = "\n  ".join(problems)
-                raise RuntimeError(
-                    f"load_state_dict: {len(problems)} entries do not fit {type(self).__name__}; nothing was changed:\n  {lines}"
-                )
+                lines, many = "\n  ".join(problems), f"{len(problems)} entries do" if len(problems) > 1 else "1 entry does"
+                raise RuntimeError(f"load_state_dict: {many} not fit {type(self).__name__}; nothing was changed:\n  {lines}")
         except BaseException:
             go_back()
             raise

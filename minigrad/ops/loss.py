@@ -204,12 +204,17 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
             where = tuple(int(i) for i in np.argwhere(nans)[0])
             raise ValueError(f"{name}: the target is NaN at index {_place(where)}")
         raise RuntimeError(
-            f"{name}: class indices must be integers, not {target.dtype.name} (target {target.shape}); "
+            f"{name}: class indices must be integers, not {target.dtype.name} (target {target.shape}): use target.long(); "
             f"class probabilities have the input's shape {shape}"
         )
     expected = (shape[0], *shape[2:])
     if target.shape != expected:
-        raise ShapeError(f"{name}: input {shape} needs a target of shape {expected}, not {target.shape}")
+        advice = ""
+        if target.shape == (shape[0], 1, *shape[2:]):
+            advice = ": use target.squeeze(1)"
+        elif target.shape == shape:
+            advice = ": use target.argmax(1), the classes of one-hot rows"
+        raise ShapeError(f"{name}: input {shape} needs a target of shape {expected}, not {target.shape}{advice}")
     classes = shape[1]
     ignore_index = whole(name, "ignore_index", ignore_index)
     given = numbers_of(target)

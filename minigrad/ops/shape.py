@@ -75,7 +75,8 @@ def reshape(input: Array, shape: Size) -> Array:
             raise ValueError  # numpy treats any negative size as -1
         return out
     except ValueError:
-        raise ShapeError(f"reshape: shape {input.shape} with {input.size} elements does not fit into {shape}") from None
+        advice = ": only one size may be -1" if shape.count(-1) > 1 else ""
+        raise ShapeError(f"reshape: shape {input.shape} with {input.size} elements does not fit into {shape}{advice}") from None
 
 
 def view(x: Tensor, *sizes: Any, size: Any = None) -> Tensor:
@@ -513,6 +514,12 @@ def _cat(*xs: Array, dim: int) -> Array:
     return np.concatenate(sized, axis=axis, dtype=np.result_type(*arrays))
 
 
+def _several(name: str, tensors: Any) -> Any:
+    if isinstance(tensors, TensorBase):  # its rows are Tensors too, but who passes it has forgotten the brackets
+        raise TypeError(f"{name}: a list of Tensors is needed, not a Tensor: {name}([a, b])")
+    return tensors
+
+
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along dimension ``dim``: ``torch.cat``. The other sizes must be equal.
 
@@ -520,7 +527,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     >>> mg.cat([mg.tensor([1, 2]), mg.tensor([3])])
     tensor([1, 2, 3])
     """
-    return _cat(*tensors, dim=dim)
+    return _cat(*_several("cat", tensors), dim=dim)
 
 
 concat = concatenate = cat
@@ -554,7 +561,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[1, 3],
             [2, 4]])
     """
-    return _stack(*tensors, dim=dim)
+    return _stack(*_several("stack", tensors), dim=dim)
 
 
 @called_as(like.several)

@@ -122,7 +122,9 @@ class Optimizer:
         self._post_hooks: list[Any] = []
         groups = list(params)
         if not groups:
-            raise ValueError(f"{type(self).__name__}: got an empty list of parameters")
+            raise ValueError(
+                f"{type(self).__name__}: got an empty list of parameters: the model has none, or a generator of them was used up"
+            )
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
@@ -154,7 +156,7 @@ class Optimizer:
         params = [inside(p) for p in params]  # of a complex parameter its real numbers
         for p in params:
             if not isinstance(p, Tensor):
-                raise TypeError(f"an optimizer takes Tensors, not {type(p).__name__}")
+                raise TypeError(f"{type(self).__name__}: an optimizer takes Tensors, not {type(p).__name__}; pass model.parameters()")
             if not is_lazy(p) and not p.is_leaf:
                 raise ValueError(f"an optimizer takes leaf tensors, and this one was computed: {p.grad_fn}")
         known = {id(p) for p in self._all_parameters()}

@@ -185,7 +185,7 @@ def test_a_state_that_does_not_fit_changes_nothing_whoever_loads():
     model = nn.Sequential(Own(), nn.LazyLinear(2), nn.Linear(2, 2))
     model[0].w.grad, weight = mg.full((2,), 3.0), model[0].w
     state = {"0.w": mg.zeros(2), "1.weight": mg.zeros(2, 2), "1.bias": mg.zeros(2), "2.weight": mg.zeros(2, 2)}
-    with pytest.raises(RuntimeError, match=r"1 entries do not fit Sequential; nothing was changed:\n  missing: 2\.bias float32\(2,\)"):
+    with pytest.raises(RuntimeError, match=r"1 entry does not fit Sequential; nothing was changed:\n  missing: 2\.bias float32\(2,\)"):
         model.load_state_dict(state)
     assert model[0].w is weight and weight.tolist() == [1.0, 1.0] and model[0].note == "before" and weight.grad.tolist() == [3.0, 3.0]
     assert nn.is_lazy(model[1].weight) and model[2].weight.numpy(force=True).any()

@@ -957,6 +957,10 @@ def test_a_parameter_list_is_a_list_of_parameters():
     for whole in (nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1))):
         with pytest.raises(TypeError, match=r"SGD: params must be an iterable of Tensors or dicts, not \w+; pass model\.parameters\(\)"):
             nn.optim.SGD(whole, lr=0.5)
+    with pytest.raises(TypeError, match=r"SGD: an optimizer takes Tensors, not str; pass model\.parameters\(\)"):
+        nn.optim.SGD(nn.Linear(1, 1).state_dict(), lr=0.5)
+    with pytest.raises(ValueError, match="SGD: got an empty list of parameters: the model has none, or a generator of them was used up"):
+        nn.optim.SGD(nn.ReLU().parameters(), lr=0.5)
 
 
 def test_an_epoch_that_is_given_is_deprecated():

@@ -229,3 +229,11 @@ def test_an_unknown_keyword_of_a_method_is_refused(kind):
             accepted.append(name)
     assert set(accepted) <= {"compile"}, "whose options are those of a compiler, which there is none of"
     assert set(unclear) <= {"forward", "update"}, "which are there to be defined, with any keywords"
+
+
+@pytest.mark.parametrize("layer", [nn.Softmax, nn.LogSoftmax, nn.Softmin])
+def test_a_dimension_that_is_left_out_is_named(layer):
+    """As in PyTorch, by the layer as by the function."""
+    x = mg.tensor([[1.0, 2.0], [4.0, 3.0]])
+    with pytest.warns(UserWarning, match="softm.*: dim is not given, and dim=1 is used"):
+        assert mg.equal(layer()(x), layer(1)(x))

@@ -10,6 +10,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.nn.functional as F
+from minigrad import nn
 from minigrad.engine import ShapeError
 
 
@@ -58,15 +59,25 @@ def test_class_weights_make_a_weighted_mean():
     [
         ([0, 1, 2, 12], IndexError, r"cross_entropy: target 12 at index 3 is outside the 10 classes \(0..9\)"),
         ([0, -1, 2, 3], IndexError, "target -1 at index 1 is outside"),
-        ([0.0, 1.0, 2.0, 3.0], RuntimeError, "class indices must be integers, not float32"),
+        ([0.0, 1.0, 2.0, 3.0], RuntimeError, r"class indices must be integers, not float32 \(target \(4,\)\): use target.long\(\)"),
         ([0.0, math.nan, 2.0, 3.0], ValueError, "the target is NaN at index 1"),
         ([0, 1, 2], ShapeError, r"input \(4, 10\) needs a target of shape \(4,\), not \(3,\)"),
-        ([[0, 1, 2, 3]], ShapeError, r"needs a target of shape \(4,\), not \(1, 4\)"),
+        ([[0, 1, 2, 3]], ShapeError, r"needs a target of shape \(4,\), not \(1, 4\)$"),
+        ([[0], [1], [2], [3]], ShapeError, r"not \(4, 1\): use target.squeeze\(1\)"),
+        ([[0] * 9 + [1]] * 4, ShapeError, r"not \(4, 10\): use target.argmax\(1\)"),
     ],
 )
 def test_wrong_targets_are_refused(target, kind, message):
     with pytest.raises(kind, match=message):
         F.cross_entropy(mg.zeros(4, 10), mg.tensor(target))
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss, nn.MSELoss])
+def test_outputs_and_targets_are_not_for_the_constructor(loss):
+    with pytest.raises(
+        TypeError, match=rf"outputs and targets are given to the loss, not to its constructor: {loss.__name__}\(\)\(outputs, targets\)"
+    ):
+        loss(mg.zeros(4, 10), mg.zeros(4, 10))
 
 
 def test_the_position_of_a_wrong_label_in_a_picture():

@@ -97,6 +97,7 @@ def test_old_names_of_torch():
     ("act", "kind", "message"),
     [
         (lambda: X.reshape(5, 5), mg.ShapeError, r"reshape: shape \(2, 3, 4\) with 24 elements does not fit into \(5, 5\)"),
+        (lambda: X.reshape(-1, -1), mg.ShapeError, "only one size may be -1"),
         (lambda: X.reshape(-1, 5), mg.ShapeError, r"\(-1, 5\)"),
         (lambda: X.reshape(-1, -1), mg.ShapeError, "reshape"),
         (lambda: X.reshape(-2, 12), mg.ShapeError, r"\(-2, 12\)"),
@@ -133,6 +134,8 @@ def test_old_names_of_torch():
         (lambda: mg.cat([mg.tensor(1.0)]), mg.ShapeError, "use stack"),
         (lambda: mg.stack([X, X[0]]), mg.ShapeError, r"stack: tensor 1 has shape \(3, 4\), the first has \(2, 3, 4\)"),
         (lambda: mg.stack([]), mg.ShapeError, "stack: at least one"),
+        (lambda: mg.cat(X, X), TypeError, r"cat: a list of Tensors is needed, not a Tensor: cat\(\[a, b\]\)"),
+        (lambda: mg.stack(X), TypeError, "stack: a list of Tensors"),
         (lambda: X.split((1, 1), 1), mg.ShapeError, r"split: sizes \(1, 1\) do not add up to 3"),
         (lambda: X.split(0), mg.ShapeError, "split: the size of a part"),
         (lambda: X.chunk(0), mg.ShapeError, "chunk"),
