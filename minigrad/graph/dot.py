@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
@@ -72,13 +73,17 @@ _WIDTHS = (
 WIDTHS = [int(width) for width in _WIDTHS.split(" ")]
 
 
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """The width of ``text`` in Helvetica; approximate for characters that are not ASCII.
+def _width_beyond_ascii(c: str) -> int:
+    return 1000 if unicodedata.east_asian_width(c) in "WF" else 556 if c.isprintable() else 0
 
-    >>> text_width("10", 10.0)
-    11.12
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """The width of ``text`` in Helvetica; approximate for characters that are not ASCII. Those of Japanese are as wide as high.
+
+    >>> text_width("10", 10.0), text_width("畳み", 10.0)
+    (11.12, 20.0)
     """
-    total = sum(WIDTHS[ord(c) - 32] if " " <= c <= "~" else 556 if c.isprintable() else 0 for c in text)
+    total = sum(WIDTHS[ord(c) - 32] if " " <= c <= "~" else _width_beyond_ascii(c) for c in text)
     return round(total * size / 1000 * (1.06 if bold else 1), 2)
 
 

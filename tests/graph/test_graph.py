@@ -734,6 +734,14 @@ def test_texts_fit_their_boxes_in_any_font():
 
 
 @drawable
+def test_japanese_is_as_wide_as_high():
+    """Its characters were squeezed into little more than half of their width."""
+    svg = ET.fromstring(graph.draw(nn.ReLU(), mg.ones(1, 4), title="活性化の層").svg)
+    (title,) = [e for e in svg.iter("{http://www.w3.org/2000/svg}text") if e.text == "活性化の層"]
+    assert float(title.get("textLength")) >= 5 * float(title.get("font-size", 14))
+
+
+@drawable
 def test_a_notebook_shows_the_picture():
     bundle = graph.draw(mlp(), mg.ones(1, 4))._repr_mimebundle_()
     assert bundle["image/svg+xml"].startswith("<svg")
