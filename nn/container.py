@@ -49,7 +49,12 @@ def _name(container: _Numbered[Any], index: Any) -> str:
 
 def _check(container: Module, module: Any) -> Any:
     if not isinstance(module, Module) and not (module is None and isinstance(container, ModuleList)):
-        raise TypeError(f"{type(container).__name__}: an nn.Module is needed, not {type(module).__name__}")
+        name, given = type(container).__name__, type(module).__name__
+        if isinstance(module, type):
+            given = f"the class {module.__name__}; make one: {module.__name__}(...)"
+        elif isinstance(module, (list, tuple)) and isinstance(container, Sequential):
+            given += f"; give each module as an argument of its own: {name}(*modules)"
+        raise TypeError(f"{name}: an nn.Module is needed, not {given}")
     return module
 
 

@@ -28,7 +28,7 @@ def _tensors(name: str, what: str, given: Any) -> list[Tensor]:
     check(name, {what: tensors}, **{what: "an iterable"})
     found: list[Any] = [inside(t) for t in tensors]
     for tensor in found:
-        check(name, {what: tensor}, **{what: TensorBase})
+        check(name, {what: tensor}, **{what: "a Tensor"})
     return found
 
 

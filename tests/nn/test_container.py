@@ -29,6 +29,10 @@ def test_sequential():
         _ = model[9]
     with pytest.raises(TypeError, match="function"):
         nn.Sequential(lambda x: x)
+    with pytest.raises(TypeError, match=r"Sequential: an nn.Module is needed, not the class ReLU; make one: ReLU\(\.\.\.\)"):
+        nn.Sequential(nn.ReLU)
+    with pytest.raises(TypeError, match=r"not list; give each module as an argument of its own: Sequential\(\*modules\)"):
+        nn.Sequential([nn.ReLU()])
     with pytest.raises(TypeError, match="an integer or a slice, not str"):
         _ = model["a"]
     assert nn.Sequential()(5) == 5

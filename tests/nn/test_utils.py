@@ -256,3 +256,8 @@ def test_skip_init_uses_up_no_random_number():
     assert layer.weight.shape == (3, 2, 3, 3) and (mg.rand(4) == expected).all()
     with pytest.raises(RuntimeError, match=r"subclass of nn\.Module"):
         nn.utils.skip_init(len)
+
+
+def test_a_model_is_not_its_parameters():
+    with pytest.raises(TypeError, match="clip_grad_norm_: parameters must be a Tensor, but is Linear"):
+        nn.utils.clip_grad_norm_(nn.Sequential(nn.Linear(1, 1)), 1.0)
