@@ -23,6 +23,9 @@ class _Activation(Module):
         super().__init__()
         self._settings = settings
         for name, value in settings.items():
+            if isinstance(value, Tensor) and value.ndim:
+                layer = type(self).__name__
+                raise TypeError(f"{layer}: the input is given to the layer, not to its constructor: {layer}()(x)")
             setattr(self, name, value)
 
     def extra_repr(self) -> str:

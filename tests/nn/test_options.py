@@ -231,6 +231,12 @@ def test_an_unknown_keyword_of_a_method_is_refused(kind):
     assert set(unclear) <= {"forward", "update"}, "which are there to be defined, with any keywords"
 
 
+@pytest.mark.parametrize("layer", [nn.ReLU, nn.SiLU, nn.Softmax])
+def test_the_input_is_not_for_the_constructor(layer):
+    with pytest.raises(TypeError, match=rf"the input is given to the layer, not to its constructor: {layer.__name__}\(\)\(x\)"):
+        layer(mg.zeros(3))
+
+
 @pytest.mark.parametrize("layer", [nn.Softmax, nn.LogSoftmax, nn.Softmin])
 def test_a_dimension_that_is_left_out_is_named(layer):
     """As in PyTorch, by the layer as by the function."""
