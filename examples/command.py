@@ -59,23 +59,21 @@ def run_alone(main: Callable[[], object], about: str | None) -> None:
 
 def seed(text: str) -> int:
     """A whole number, 0 or above: numpy's generators take no other."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number, 0 or above")
-    return number
+    return _whole(text, 0, ", 0 or above")
 
 
 def count(text: str, least: int = 1) -> int:
     """A whole number above 0, or of ``least`` and more."""
+    return _whole(text, least, " above 0" if least == 1 else f" of {least} or more")
+
+
+def _whole(text: str, least: int, which: str) -> int:
     try:
         number = int(text)
     except ValueError:
-        number = 0
+        number = least - 1
     if number < least:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number {'above 0' if least == 1 else f'of {least} or more'}")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number{which}")
     return number
 
 

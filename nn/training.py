@@ -264,13 +264,12 @@ def fit(
             print(_resumed(checkpoint, run, within), flush=True)
 
     part = _Step()
-    learned_from: list[int] = []  # the first step of this call, once there were gradients
+    begun = run.step
 
     def step(part: _Step) -> None:
         run.loss = part.finish(optimizer)
-        if not learned_from:
+        if run.step == begun:
             _check_replaced(run)
-            learned_from.append(run.step)
         for callback in callbacks:
             callback.after_backward(run)
         optimizer.step()

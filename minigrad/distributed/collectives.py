@@ -82,8 +82,7 @@ def _text(name: str, array: np.ndarray, *more: Any) -> str:
 
 
 def _run(here: Group, name: str, request: Any, finish: Callable[[], Any], async_op: bool) -> Work | None:
-    number = here.started(name)
-    work = Work(here, request, number, name, finish, here.same(number, name))
+    work = Work(here, request, here.started(name), name, finish)
     if async_op:
         return work
     work.wait()

@@ -160,7 +160,7 @@ def ranks_text(ranks: list[int]) -> str:
 class Work:
     """A call that is under way: what ``async_op=True`` returns, and ``isend``. ``torch.distributed.Work``.
 
-    ``same`` says whether it has turned out to be the same call on all ranks; ``status`` is what MPI notes about a message that has come.
+    With a ``number`` it has to be the same call on all ranks; ``status`` is what MPI notes about a message that has come.
     """
 
     def __init__(
@@ -170,17 +170,17 @@ class Work:
         number: int | None,
         name: str,
         finish: Callable[[], Any] = lambda: None,
-        same: Callable[[], bool] = lambda: True,
         status: Any = None,
     ):
         self._group, self._request, self._number, self._name, self._finish = group, request, number, name, finish
-        self._same, self._status, self._is_same, self._done = same, status, False, False
+        self._status, self._done = status, False
+        self._same = None if number is None else group.same(number, name)  # until it has turned out to be so
 
     def is_completed(self) -> bool:
         """Whether the call has ended; if so, its result is in the tensors. Asking lets MPI go on with it."""
-        if not self._is_same:
-            self._is_same = self._same()
-        if not self._done and self._is_same and self._request.Test(self._status):
+        if self._same is not None and self._same():
+            self._same = None
+        if not self._done and self._same is None and self._request.Test(self._status):
             self._done = True
             self._finish()
         return self._done

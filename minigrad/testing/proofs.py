@@ -498,12 +498,12 @@ def _check_float32(function: Function, fail: _Failures) -> None:
             if getattr(y, "dtype", np.dtype(bool)) == np.float64:
                 raise fail("the kernel gives a float64 result for float32 arguments", "dtype", _WIDENS)
     outputs, gradients = _gradients(function, lambda a: a.astype(np.float32))
-    for y in outputs:
-        if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f" and unwrapped(y).dtype != np.float32:
-            raise fail(f"float32 arguments give a {unwrapped(y).dtype} result", "dtype", _WIDENS)
-    floating = [unwrapped(y) for y in outputs if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f"]
-    if all(np.isfinite(y).all() for y in floating):
-        _check_float32_values(function, floating, gradients, fail)
+    results = _floating(outputs)
+    for y in results:
+        if y.dtype != np.float32:
+            raise fail(f"float32 arguments give a {y.dtype} result", "dtype", _WIDENS)
+    if all(np.isfinite(y).all() for y in results):
+        _check_float32_values(function, results, gradients, fail)
     if not gradients:
         return
     differentiable = [y for y in outputs if isinstance(y, TensorBase) and y._node is not None]
@@ -517,6 +517,11 @@ def _check_float32(function: Function, fail: _Failures) -> None:
                 f"it must be float32{leaf.array.shape}",
                 argument=leaf.name,
             )
+
+
+def _floating(outputs: list[Any]) -> list[np.ndarray]:
+    """The arrays of floating numbers among results."""
+    return [y for y in map(unwrapped, outputs) if getattr(y, "dtype", np.dtype(bool)).kind == "f"]
 
 
 def _check_float32_values(function: Function, results: list[np.ndarray], gradients: list[Any], fail: _Failures) -> None:
@@ -535,10 +540,7 @@ def _check_float32_values(function: Function, results: list[np.ndarray], gradien
     if not beside:
         return
 
-    def floating(outputs: list[Any]) -> list[np.ndarray]:
-        return [unwrapped(y) for y in outputs if getattr(unwrapped(y), "dtype", np.dtype(bool)).kind == "f"]
-
-    for y, *others in zip(results, floating(there[0]), *(floating(outputs) for outputs, _ in beside), strict=True):
+    for y, *others in zip(results, _floating(there[0]), *(_floating(outputs) for outputs, _ in beside), strict=True):
         element = _far_off(y, *others)
         if element is not None:
             raise fail(
