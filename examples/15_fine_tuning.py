@@ -21,7 +21,9 @@ from minigrad import nn, plots
 from minigrad.nn.data import DataLoader, TensorDataset
 from minigrad.nn.metrics import Accuracy
 
-chapter = Chapter("15_fine_tuning", __doc__, set=("digits", "faces"), epochs=4, images=5000, tests=1000, steps=40, most=10, draws=3)
+LEAST = {"images": 29, "tests": 2}  # so few hold each digit, and one to learn
+SETS = ("digits", "faces")
+chapter = Chapter("15_fine_tuning", __doc__, set=SETS, epochs=4, images=5000, tests=1000, steps=40, most=10, draws=3, least=LEAST)
 
 
 class Network(nn.Module):

@@ -149,6 +149,7 @@ def test_full_lifts_the_limits_that_the_command_line_does_not_give(monkeypatch):
     [
         ("07_neocognitron", "images", 100), ("07_neocognitron", "tests", 3), ("10_resnet", "deep", 8), ("11_cifar10", "pictures", 50),
         ("12_instances", "scenes", 16), ("13_sound", "sentences", 10), ("13_wavenet", "channels", 2), ("13_wavenet", "samples", 300),
+        ("15_fine_tuning", "images", 29), ("15_fine_tuning", "tests", 2),
     ],
 )  # fmt: skip
 def test_too_few_for_the_cells_is_refused_where_it_is_given(chapter, option, least):
