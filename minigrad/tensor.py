@@ -161,6 +161,11 @@ def _plain(name: str, data: Any) -> Any:
     return [_plain(name, x) for x in data]
 
 
+def _several(name: str, array: np.ndarray) -> RuntimeError:
+    """The error of ``name``, which takes one number, for an array of another size."""
+    return RuntimeError(f"{name}: a tensor of shape {array.shape} has {array.size} elements, not one")
+
+
 def _holds_float64(data: Any) -> bool:
     """Whether a float64 array or scalar, of numpy or another library, is among nested numbers, and not only Python floats."""
     if isinstance(data, (list, tuple)):
@@ -875,7 +880,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
     def item(self) -> builtins.float | builtins.int | builtins.bool:
         """The only element as a Python number. Raises ``RuntimeError`` if there are several."""
         if self._data.size != 1:
-            raise RuntimeError(f"item: a tensor of shape {self._data.shape} has {self._data.size} elements, not one")
+            raise _several("item", self._data)
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -883,10 +888,14 @@ class Tensor(TensorBase, metaclass=_TensorType):
         return self._data.tolist()
 
     def __float__(self) -> float:
-        return float(self.item())
+        if self._data.size != 1:
+            raise _several("float", self._data)
+        return float(self._data.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        if self._data.size != 1:
+            raise _several("int", self._data)
+        return int(self._data.item())
 
     def __index__(self) -> int:
         if self._data.dtype.kind not in "iub" or self._data.size != 1:

@@ -1,4 +1,4 @@
-"""What every public function does with its arguments, beside the ops: other keyword names are accepted, what is no tensor is named.
+"""What every public function does, beside the ops: other keyword names are accepted, what is no tensor is named, and so is the function.
 
 numpy's names are ``axis`` and ``keepdims``, for ``dim`` and ``keepdim``. PyTorch has two names for one argument where a function of two
 signatures is one here, ``scatter(src=tensor)`` and ``scatter(value=number)``, or two functions are: ``inverse(input)`` and ``linalg.inv(A)``.
@@ -62,32 +62,44 @@ def with_our_names(name: str, keywords: dict[str, Any], parameters: Iterable[str
 def public(module: str) -> None:
     """Make the plain functions of a module ready for users; those that take a tensor or have a ``dim``. Ops are already.
 
-    They accept numpy's names, and where a call fails because an argument is no tensor (a list, a text, None), the error says so. This costs
-    a call that succeeds only a frame. A module of functions ends with the call ``public(__name__)``.
+    They accept numpy's names, and where a call fails because an argument is no tensor (a list, a text, None), the error says so. Where
+    another function or op of the module refuses what a function hands on, as `matmul` does for `mm`, the error has the name of the function that
+    was called. This costs a call that succeeds only a frame. A module of functions ends with the call ``public(__name__)``.
     """
     wrapped: dict[Callable, Callable] = {}  # `concat` and `cat` stay one function
-    for name, function in list(vars(sys.modules[module]).items()):
-        if isinstance(function, types.FunctionType) and function.__module__ == module and not hasattr(function, "op") and name[0] != "_":
+    functions = vars(sys.modules[module]).items()
+    own = [(name, f) for name, f in functions if isinstance(f, types.FunctionType) and f.__module__ == module]
+    family = {_name_of(function) for _, function in own}
+    for name, function in own:
+        if not hasattr(function, "op") and name[0] != "_":
             code = inspect.unwrap(function).__code__  # faster than a signature: this runs at import
             parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
             takes = not _OURS.isdisjoint(parameters) or any(a in _KINDS for a in function.__annotations__.values())
             if takes or hasattr(function, "known_as"):
-                setattr(sys.modules[module], name, wrapped.setdefault(function, _public(function, parameters)))
+                setattr(sys.modules[module], name, wrapped.setdefault(function, _public(function, parameters, family)))
 
 
-def _public(function: Callable, parameters: tuple[str, ...]) -> Callable:
+def _name_of(function: Callable) -> str:
+    """The name that users know and errors say: `_cat` is the op of `cat`; `old_norm`, beside linalg's `norm`, is `mg.norm`."""
+    return function.__name__.lstrip("_").removeprefix("old_")
+
+
+def _public(function: Callable, parameters: tuple[str, ...], family: set[str]) -> Callable:
     known_as = getattr(function, "known_as", None)
     titled = None if known_as is None else titling(*known_as)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs and not _THEIRS.isdisjoint(kwargs):
-            kwargs = with_our_names(function.__name__, kwargs, parameters)
+            kwargs = with_our_names(_name_of(function), kwargs, parameters)
         try:
             result = function(*args, **kwargs)
         except Exception as error:
             if (text := _no_tensor(function, args, kwargs, isinstance(error, AttributeError))) is not None:
                 raise TypeError(text) from None
+            given = error.args[0] if error.args else None
+            if isinstance(given, str) and (other := given.partition(": ")[0]) in family:
+                error.args = (_name_of(function) + given[len(other) :], *error.args[1:])
             raise
         return result if titled is None else titled(result)
 
@@ -122,7 +134,7 @@ def _no_tensor(function: Callable, args: tuple, kwargs: dict[str, Any], raw: boo
             if not fits:
                 hint = "; mg.tensor makes a Tensor of it" if isinstance(v, (list, tuple, int, float)) and "Tensor" in kind else ""
                 shown = f"an array of {dtype}" if isinstance(v, np.ndarray) else f"{v!r:.60}"
-                return f"{function.__name__}: {name} must be {kind}, but is {shown}{hint}"
+                return f"{_name_of(function)}: {name} must be {kind}, but is {shown}{hint}"
     return None
 
 

@@ -30,7 +30,7 @@ a23, a45 = mg.ones(2, 3), mg.ones(4, 5)
         (lambda: mg.einsum("ij,jk", a23, a45), r"einsum: 'j' in 'ij,jk' has the sizes 3 and 4 \(shapes \(2, 3\), \(4, 5\)\)"),
         (lambda: mg.einsum("ijk", a23), r"einsum: 'ijk' in 'ijk' does not name the 2 dimensions of shape \(2, 3\)"),
         (lambda: mg.trace(mg.ones(3)), r"trace: input must have 2 dimensions"),
-        (lambda: mg.chain_matmul(a23, a45), r"multi_dot: inner sizes differ: \(2, 3\), \(4, 5\)"),
+        (lambda: mg.chain_matmul(a23, a45), r"chain_matmul: inner sizes differ: \(2, 3\), \(4, 5\)"),
         (lambda: mg.linalg.inv(a23), r"inv: square matrices \(..., n, n\) are needed, not shape \(2, 3\)"),
         (lambda: mg.linalg.solve(mg.ones(2, 2), mg.ones(3)), r"solve: A \(2, 2\) and B \(3,\) do not fit: B needs 2 rows"),
         (lambda: mg.cross(a23, a45), r"cross: dimension 1 must have size 3 in both shapes \(2, 3\), \(4, 5\)"),
@@ -131,7 +131,7 @@ def test_errors_of_norms():
         linalg.matrix_norm(a23, 3)
     with pytest.raises(mg.ShapeError, match="without dim a vector or matrix is needed"):
         linalg.norm(mg.ones(2, 2, 2), 1)
-    with pytest.raises(mg.ShapeError, match="nuclear_norm: without dim a matrix is needed"):
+    with pytest.raises(mg.ShapeError, match=r"^norm: without dim a matrix is needed"):
         mg.norm(mg.ones(3), "nuc")
 
 
@@ -166,7 +166,7 @@ def test_errors_of_norms():
         (lambda: linalg.tensorsolve(mg.ones(2, 3), mg.ones(2)), mg.ShapeError, "tensorsolve: the sizes of A must be"),
         (lambda: linalg.vander(mg.tensor(1.0)), mg.ShapeError, "vander: a number needs N"),
         (lambda: mg.vander(a23), mg.ShapeError, r"vander: a vector is needed, not shape \(2, 3\)"),
-        (lambda: mg.norm(mg.ones(2, 2), "nuc", 0), mg.ShapeError, "matrix_norm: dim must be the two dimensions of the matrices, not 0"),
+        (lambda: mg.norm(mg.ones(2, 2), "nuc", 0), mg.ShapeError, "^norm: dim must be the two dimensions of the matrices, not 0"),
         (lambda: mg.nuclear_norm(mg.ones(2, 2, 2)), mg.ShapeError, "nuclear_norm: without dim a matrix is needed"),
     ],
 )

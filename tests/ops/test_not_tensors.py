@@ -74,9 +74,38 @@ def test_messages_name_the_function_that_was_called():
         assert str(caught.value).splitlines()[0] == text
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda x: x.view(4, 2), mg.ShapeError, "view: shape (2, 3) with 6 elements does not fit into (4, 2)"),
+        (lambda x: x.view_as(mg.ones(2)), mg.ShapeError, "view_as: shape (2, 3) with 6 elements does not fit into (2,)"),
+        (lambda x: mg.mm(x, x), mg.ShapeError, "mm: inner sizes differ: (2, 3) @ (2, 3) needs 3 == 2"),
+        (lambda x: x.mv(mg.ones(2)), mg.ShapeError, "mv: inner sizes differ: (2, 3) @ (2,) needs 3 == 2"),
+        (lambda x: mg.addmm(x, x, x), mg.ShapeError, "addmm: inner sizes differ: (2, 3) @ (2, 3) needs 3 == 2"),
+        (lambda x: mg.addmm(x, x, x[0]), mg.ShapeError, "addmm: mat2 must have 2 dimensions, not shape (3,)"),
+        (lambda x: mg.vdot(x[0], x[0, :2]), mg.ShapeError, "vdot: inner sizes differ: (3,) @ (2,) needs 3 == 2"),
+        (lambda x: x.expand_as(mg.ones(4, 3)), mg.ShapeError, "expand_as: shape (2, 3) does not expand to (4, 3)"),
+        (lambda x: mg.hstack([x, x.T]), mg.ShapeError, "hstack: shapes (2, 3) and (3, 2) do not fit: sizes must be equal except in dimension 1"),
+        (lambda x: mg.fliplr(x[0]), IndexError, "fliplr: dim 1 is out of range for a tensor of 1 dimensions: it must be in -1..0"),
+        (lambda x: x.norm(dim=5), IndexError, "norm: dim 5 is out of range for a tensor of 2 dimensions: it must be in -2..1"),
+        (lambda x: mg.var_mean(x, 5), IndexError, "var_mean: dim 5 is out of range for a tensor of 2 dimensions: it must be in -2..1"),
+        (lambda x: mg.svd(x[0]), mg.ShapeError, "svd: matrices (..., n, m) are needed, not shape (3,)"),
+        (lambda x: x @ x, mg.ShapeError, "matmul: inner sizes differ: (2, 3) @ (2, 3) needs 3 == 2"),
+        (lambda x: mg.reshape(x, (4, 2)), mg.ShapeError, "reshape: shape (2, 3) with 6 elements does not fit into (4, 2)"),
+        (lambda x: x.item(), RuntimeError, "item: a tensor of shape (2, 3) has 6 elements, not one"),
+        (lambda x: float(x), RuntimeError, "float: a tensor of shape (2, 3) has 6 elements, not one"),
+        (lambda x: int(x), RuntimeError, "int: a tensor of shape (2, 3) has 6 elements, not one"),
+    ],
+)  # fmt: skip
+def test_what_an_op_within_refuses_is_said_in_the_name_of_the_function_that_was_called(call, error, text):
+    with pytest.raises(error) as caught:
+        call(mg.ones(2, 3))
+    assert str(caught.value).startswith(text)
+
+
 def test_other_mistakes_keep_their_errors():
     x = mg.ones(2, 3)
-    with pytest.raises(mg.ShapeError, match="matmul: inner sizes differ"):
+    with pytest.raises(mg.ShapeError, match=r"^mm: inner sizes differ"):
         mg.mm(x, x)
     with pytest.raises(TypeError, match="unexpected keyword argument 'alph'"):
         mg.mm(x, x.T, alph=1)
