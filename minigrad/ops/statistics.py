@@ -331,9 +331,9 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
         low, high = float(input.min()), float(input.max())
     if low == high:
         low, high = low - 1, high + 1
-    if not math.isfinite(low) or not math.isfinite(high) or low > high:
-        raise ValueError(f"histc: the range from {low} to {high} must be finite and ascending")
-    inside = input[(input >= low) & (input <= high)].astype(F64)
+    _check_range("histc", low, high, F64)
+    numbers = input.astype(F64)
+    inside = numbers[(numbers >= low) & (numbers <= high)]
     places = np.minimum(((inside - low) * (bins / (high - low))).astype(np.int64), bins - 1)
     return np.bincount(places, minlength=bins).astype(input.dtype)
 
@@ -431,14 +431,25 @@ def _histogram(name: str, points: Any, bins: list[Any], limits: Any, weight: Any
     if density:
         hist = ew.div(hist, sum(hist))
         for i, edge in enumerate(edges):
-            hist = ew.div(hist, np.diff(edge).reshape((-1,) + (1,) * (len(sizes) - 1 - i)))
+            with np.errstate(invalid="ignore"):  # no width is between two infinite edges
+                widths = np.diff(edge)
+            hist = ew.div(hist, widths.reshape((-1,) + (1,) * (len(sizes) - 1 - i)))
     return hist, tuple(e if isinstance(points, np.ndarray) else wrap(e) for e in edges)
+
+
+def _check_range(name: str, low: float, high: float, dtype: np.dtype) -> None:
+    """Raise ``ValueError`` for a range that is not finite, does not ascend, or is beyond the numbers of ``dtype``, in which edges are computed."""
+    if not math.isfinite(low) or not math.isfinite(high) or low > high:
+        raise ValueError(f"{name}: the range from {low} to {high} must be finite and ascending")
+    most = float(np.finfo(dtype).max)
+    if max(abs(low), abs(high), high - low) > most:
+        raise ValueError(f"{name}: the range from {low:.6g} to {high:.6g} is too wide for {dtype}, whose largest number is {most:.6g}")
 
 
 def _edges(name: str, values: Any, bins: Any, limits: Any, dtype: np.dtype) -> np.ndarray:
     if hasattr(bins, "dtype"):
         edges = np.asarray(array_of(bins), dtype)
-        if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) >= 0).all():
+        if edges.ndim != 1 or len(edges) < 2 or not (edges[1:] >= edges[:-1]).all():
             raise ValueError(f"{name}: edges of bins are a vector of at least 2 numbers that ascend, not {edges!r:.80}")
         return edges
     n = whole(name, "bins", bins, 1)
@@ -446,9 +457,8 @@ def _edges(name: str, values: Any, bins: Any, limits: Any, dtype: np.dtype) -> n
         low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     else:
         low, high = (number(name, "range", v) for v in limits)
-    if not math.isfinite(low) or not math.isfinite(high) or low > high:
-        raise ValueError(f"{name}: the range from {low} to {high} must be finite and ascending")
     wide = np.result_type(dtype, np.float32)
+    _check_range(name, low, high, wide)
     low, high = (wide.type(v) for v in (low - 0.5 * (low == high), high + 0.5 * (low == high)))
     steps, step = np.arange(n + 1).astype(wide), (high - low) / wide.type(n)
     # from both ends, as PyTorch: its roundings decide

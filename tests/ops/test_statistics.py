@@ -305,10 +305,33 @@ def test_gradients_of_histograms_flow_to_weights_and_arrays_stay_arrays():
     assert isinstance(found.hist, np.ndarray) and found.hist.tolist() == [0.0, 5.0] and found.bin_edges.tolist() == [0.0, 1.0, 2.0]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_histograms_of_infinite_numbers_warn_of_nothing(dtype):
+    """The filter of warnings makes one an error. Two infinite edges ascend, as in PyTorch, and between them there is no density."""
+    x = mg.tensor([1.0, inf, -inf, nan, 2.0, 1.0], dtype=getattr(mg, dtype))
+    edges = mg.tensor([-inf, -inf, 1.5, inf, inf], dtype=getattr(mg, dtype))
+    assert mg.histogram(x, edges).hist.tolist() == [0.0, 3.0, 1.0, 1.0]
+    density = mg.histogram(x, edges, density=True).hist.tolist()
+    assert density[1:3] == [0.0, 0.0] and np.isnan([density[0], density[3]]).all()
+    assert mg.histogram(x, 2, range=(0.0, 2.0)).hist.tolist() == mg.histc(x, 2, 0, 2).tolist() == [0.0, 3.0]
+
+
+def test_histc_compares_in_float64():
+    x = mg.tensor([-3e38, 1.0, 3e38])
+    assert mg.histc(x, 2).tolist() == [1.0, 2.0]
+    assert mg.histc(x, 2, 0, 1e39).tolist() == [2.0, 0.0]  # 1e39 is no float32
+
+
 @pytest.mark.parametrize(("call", "error", "message"), [
     (lambda: mg.histogram(mg.arange(3), 3), TypeError, "histogram: a floating dtype is needed, not int64"),
     (lambda: mg.histogram(mg.ones(3), 0), mg.ShapeError, "histogram: bins must be 1 or above"),
     (lambda: mg.histogram(mg.tensor([1.0, nan]), 3), ValueError, "histogram: the range from nan to nan must be finite"),
+    (lambda: mg.histogram(mg.tensor([1.0, inf]), 3), ValueError, "histogram: the range from 1.0 to inf must be finite and ascending"),
+    (lambda: mg.histogramdd(mg.tensor([[1.0], [inf]]), 3), ValueError, "histogramdd: the range from 1.0 to inf must be finite and ascending"),
+    (lambda: mg.histc(mg.tensor([-inf, inf]), 3), ValueError, "histc: the range from -inf to inf must be finite and ascending"),
+    (lambda: mg.histogram(mg.tensor([-3e38, 3e38]), 3), ValueError, r"histogram: the range from -3e\+38 to 3e\+38 is too wide for float32"),
+    (lambda: mg.histogram(mg.ones(3), 3, range=(0.0, 1e39)), ValueError, r"histogram: the range from 0 to 1e\+39 is too wide for float32"),
+    (lambda: mg.histc(mg.ones(3), 3, -1.5e308, 1.5e308), ValueError, r"histc: the range from -1.5e\+308 to 1.5e\+308 is too wide for float64"),
     (lambda: mg.histogram(mg.ones(3), 3, range=(2.0, 1.0)), ValueError, "histogram: the range from 2.0 to 1.0 must be finite and ascending"),
     (lambda: mg.histogram(mg.ones(3), mg.tensor([2.0, 1.0])), ValueError, "histogram: edges of bins are a vector"),
     (lambda: mg.histogram(mg.ones(3), 3, weight=mg.ones(2)), mg.ShapeError, r"histogram: weight has shape \(2,\), but input \(3,\)"),
