@@ -266,6 +266,18 @@ class IncompatibleKeys(NamedTuple):
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
+_WRAPPERS = {"module.": "DataParallel and DistributedDataParallel keep", "_orig_mod.": "torch.compile keeps"}
+
+
+def _of_a_wrapper(state_dict: Mapping[str, Any]) -> str:
+    """What to do with the state of a wrapped model, whose paths all begin with the wrapper's name for it; '' for another state."""
+    for prefix, keeps in _WRAPPERS.items():
+        if state_dict and all(path.startswith(prefix) for path in state_dict):
+            inner = f"{{path.removeprefix({prefix!r}): value for path, value in state_dict.items()}}"
+            return f"\nAll paths begin with {prefix!r}, under which {keeps} the model: load {inner}"
+    return ""
+
+
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
     """Take ``prefix`` off the keys of a ``state_dict`` that have it, in place: that of a wrapped model, ``"module."``.
 
@@ -989,8 +1001,9 @@ class Module:
                     *problems,
                 ]
             if problems:
+                hint = _of_a_wrapper(state_dict) if len(keys.unexpected_keys) == len(state_dict) else ""
                 lines, many = "\n  ".join(problems), f"{len(problems)} entries do" if len(problems) > 1 else "1 entry does"
-                raise RuntimeError(f"load_state_dict: {many} not fit {type(self).__name__}; nothing was changed:\n  {lines}")
+                raise RuntimeError(f"load_state_dict: {many} not fit {type(self).__name__}; nothing was changed:\n  {lines}{hint}")
         except BaseException:
             go_back()
             raise

@@ -248,3 +248,22 @@ def test_a_prefix_of_a_wrapped_model_is_taken_off():
     consume_prefix_in_state_dict_if_present(state, "module.")
     assert list(state) == ["weight", "bias"]
     nn.Linear(2, 1).load_state_dict(state)
+
+
+@pytest.mark.parametrize(("prefix", "wrapper"), [("module.", "DistributedDataParallel"), ("_orig_mod.", "torch.compile")])
+def test_the_error_for_the_state_of_a_wrapped_model_says_what_to_load(prefix, wrapper):
+    model, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    state_dict = {prefix + path: value for path, value in model.state_dict().items()}
+    with pytest.raises(RuntimeError, match=f"All paths begin with '{prefix}', under which .*{wrapper} keeps? the model: load {{") as caught:
+        other.load_state_dict(state_dict)
+    other.load_state_dict(eval(str(caught.value).rpartition("load ")[2], {"state_dict": state_dict}))
+    assert (other.weight == model.weight).all()
+    for known in ({**state_dict, "epoch": mg.ones(1)}, {}):
+        with pytest.raises(RuntimeError) as caught:
+            other.load_state_dict(known)
+        assert "All paths" not in str(caught.value)
+    outer = nn.Sequential()
+    outer.register_module(prefix[:-1], nn.Linear(3, 1))  # the model has a part of this name: something else is wrong
+    with pytest.raises(RuntimeError, match="shape") as caught:
+        outer.load_state_dict(state_dict)
+    assert "All paths" not in str(caught.value)
