@@ -153,7 +153,8 @@ def fit(
     """Train a model.
 
     Args:
-        model: a module; it is in training mode during an epoch, and in evaluation mode for ``validation`` and at the end.
+        model: a module; it is in training mode during an epoch, and in evaluation mode for ``validation`` and at the end, also where that is an
+            error or Ctrl-C.
         loader: batches, e.g. a :class:`minigrad.nn.data.DataLoader`. It is iterated once per epoch.
         loss: ``loss(outputs, targets)``, the mean over a batch.
         optimizer: of the model's parameters; its ``step()`` takes no closure.
@@ -283,62 +284,64 @@ def fit(
             _check_parameters(run)
             write(within=True)
 
-    while run.epoch <= epochs and not run.stop:
-        started, before, count = time.perf_counter(), run.step, 0
-        model.train()
-        ranks.begin_epoch(loader, run.epoch)
-        if not within:
-            for metric in gathered:
-                metric.reset()
-        with closing(_bar(loader, f"epoch {run.epoch}/{epochs}", mean, progress)) as batches:  # type: ignore[type-var]
-            for batch in batches:
-                with ranks.batch(last=part.batches + 1 == accumulate):
-                    outputs, targets = _pair(forward(model, batch))
-                    size = _batch_size(targets, batch)
-                    if size == 0:
-                        raise ValueError(f"fit: the batch of step {run.step + 1} (epoch {run.epoch}) has no samples")
-                    value = _check_loss("fit", loss(outputs, targets))
-                    _check_step(value, run)
-                    if not part.batches:
-                        optimizer.zero_grad()
-                    part.backward(value, size)
-                mean.update(value, size)
-                for metric in measured:
-                    metric.update(outputs, targets)
-                count += 1
-                if part.batches == accumulate:
-                    step(part)
-        if part.batches:
-            ranks.share_gradients()
-            step(part)
-        ranks.same_count("gave", count, f"the end of epoch {run.epoch}, after {count} batches")
-        if run.step == before and not within:  # a run that was stopped after the last step of an epoch resumes with no batch left
-            raise ValueError(_no_batch("fit", "loader", loader, run.epoch))
-        within = False
-        _check_parameters(run)
-        run.logs = {"epoch": run.epoch, "step": run.step, "lr": float(optimizer.param_groups[0]["lr"])}
-        ranks.merge(gathered, f"the metrics of epoch {run.epoch}")
-        run.logs |= {m.name: _computed(m) for m in gathered}
-        if validation is not None:
-            ranks.sync_buffers()
-            found = _evaluate("fit", run.evaluated, validation, loss, measured, forward, ranks, run.epoch)
-            found = ranks.first(found, f"the validation of epoch {run.epoch}")
-            run.logs |= {f"val_{name}": value for name, value in found.items()}
-        run.logs["seconds"] = round(time.perf_counter() - started, 3)
-        if scheduler is not None and scheduler_per == "epoch":
-            _step_scheduler(scheduler, run.logs["loss" if validation is None else "val_loss"])
-        run.history.append(run.logs)
+    try:
+        while run.epoch <= epochs and not run.stop:
+            started, before, count = time.perf_counter(), run.step, 0
+            model.train()
+            ranks.begin_epoch(loader, run.epoch)
+            if not within:
+                for metric in gathered:
+                    metric.reset()
+            with closing(_bar(loader, f"epoch {run.epoch}/{epochs}", mean, progress)) as batches:  # type: ignore[type-var]
+                for batch in batches:
+                    with ranks.batch(last=part.batches + 1 == accumulate):
+                        outputs, targets = _pair(forward(model, batch))
+                        size = _batch_size(targets, batch)
+                        if size == 0:
+                            raise ValueError(f"fit: the batch of step {run.step + 1} (epoch {run.epoch}) has no samples")
+                        value = _check_loss("fit", loss(outputs, targets))
+                        _check_step(value, run)
+                        if not part.batches:
+                            optimizer.zero_grad()
+                        part.backward(value, size)
+                    mean.update(value, size)
+                    for metric in measured:
+                        metric.update(outputs, targets)
+                    count += 1
+                    if part.batches == accumulate:
+                        step(part)
+            if part.batches:
+                ranks.share_gradients()
+                step(part)
+            ranks.same_count("gave", count, f"the end of epoch {run.epoch}, after {count} batches")
+            if run.step == before and not within:  # a run that was stopped after the last step of an epoch resumes with no batch left
+                raise ValueError(_no_batch("fit", "loader", loader, run.epoch))
+            within = False
+            _check_parameters(run)
+            run.logs = {"epoch": run.epoch, "step": run.step, "lr": float(optimizer.param_groups[0]["lr"])}
+            ranks.merge(gathered, f"the metrics of epoch {run.epoch}")
+            run.logs |= {m.name: _computed(m) for m in gathered}
+            if validation is not None:
+                ranks.sync_buffers()
+                found = _evaluate("fit", run.evaluated, validation, loss, measured, forward, ranks, run.epoch)
+                found = ranks.first(found, f"the validation of epoch {run.epoch}")
+                run.logs |= {f"val_{name}": value for name, value in found.items()}
+            run.logs["seconds"] = round(time.perf_counter() - started, 3)
+            if scheduler is not None and scheduler_per == "epoch":
+                _step_scheduler(scheduler, run.logs["loss" if validation is None else "val_loss"])
+            run.history.append(run.logs)
+            for callback in callbacks:
+                callback.after_epoch(run)
+                run.logs.update({name: _plain(value) for name, value in run.logs.items()})
+            run.stop = any(ranks.gather(run.stop, f"the callbacks of epoch {run.epoch}"))
+            if progress:
+                print(_line(run), flush=True)
+            run.epoch += 1
+            write(within=False)
         for callback in callbacks:
-            callback.after_epoch(run)
-            run.logs.update({name: _plain(value) for name, value in run.logs.items()})
-        run.stop = any(ranks.gather(run.stop, f"the callbacks of epoch {run.epoch}"))
-        if progress:
-            print(_line(run), flush=True)
-        run.epoch += 1
-        write(within=False)
-    for callback in callbacks:
-        callback.end(run)
-    model.eval()
+            callback.end(run)
+    finally:
+        model.eval()
     return run.history
 
 

@@ -86,6 +86,30 @@ def test_fit_is_the_loop_one_would_write():
     assert metrics[2].accuracy() == history[-1]["val_accuracy"], "metrics hold the last validation"
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("when", ["after_step", "after_epoch"])
+def test_a_run_that_is_interrupted_ends_in_evaluation_mode_too(when, kind):
+    class Interrupt(Callback):
+        pass
+
+    def interrupt(self, run):
+        assert run.model.training
+        raise kind
+
+    setattr(Interrupt, when, interrupt)
+    data, model, optimizer = problem()
+    with pytest.raises(kind):
+        nn.fit(model, DataLoader(data, 20), LOSS, optimizer, epochs=2, callbacks=[Interrupt()], progress=False)
+    assert not any(module.training for module in model.modules())
+
+
+def test_a_run_that_does_not_begin_leaves_the_mode():
+    data, model, optimizer = problem()
+    with pytest.raises(ValueError, match="epochs"):
+        nn.fit(model, DataLoader(data, 20), LOSS, optimizer, epochs=0, progress=False)
+    assert model.training
+
+
 @pytest.mark.parametrize("per", ["step", "epoch"])
 def test_schedulers(per):
     data, model, optimizer = problem()
