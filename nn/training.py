@@ -156,7 +156,8 @@ def fit(
         model: a module; it is in training mode during an epoch, and in evaluation mode for ``validation`` and at the end, also where that is an
             error or Ctrl-C.
         loader: batches, e.g. a :class:`minigrad.nn.data.DataLoader`. It is iterated once per epoch.
-        loss: ``loss(outputs, targets)``, the mean over a batch.
+        loss: ``loss(outputs, targets)``, the mean over a batch. Of one that is a sum over it (``reduction="sum"``), the ``loss`` in the logs is the
+            mean of the batches' sums, weighted by their numbers of samples, and so is what ``accumulate`` makes of several batches.
         optimizer: of the model's parameters; its ``step()`` takes no closure.
         epochs: passes over ``loader``, those before a checkpoint included; 1 or more.
         validation: batches to evaluate on after each epoch.
@@ -181,7 +182,8 @@ def fit(
     are those of all ranks' batches, and so are the ones of ``validation`` if its sampler is a ``DistributedSampler``. A run may be resumed with
     another number of ranks, or without ``DistributedDataParallel``; within an epoch only if its steps take as many samples as before.
 
-    Returns the logs of all epochs: ``epoch``, ``step``, ``lr``, ``loss`` (the mean over samples), the metrics, the same with ``val_``, ``seconds``.
+    Returns the logs of all epochs: ``epoch``, ``step``, ``lr``, ``loss`` (the mean over samples, if it is that of a batch), the metrics,
+    the same with ``val_``, ``seconds``.
 
     Raises:
         DistError: the ranks' loaders have different numbers of batches; the message says how many.
@@ -378,7 +380,7 @@ def evaluate(
     metrics: Metric | str | Sequence[Metric | str] = (),
     forward: Forward = call_on_pair,
 ) -> dict[str, Any]:
-    """The mean loss over the samples of ``loader``, and the metrics, by name; in evaluation mode and without gradients.
+    """The mean loss over the samples of ``loader`` (as in :func:`fit`), and the metrics, by name; in evaluation mode and without gradients.
 
     The model's mode is restored afterwards. For a ``DistributedDataParallel`` and a loader with a ``DistributedSampler`` they are those of all ranks. The metrics are reset first; they may be given by name, as in :func:`fit`.
 

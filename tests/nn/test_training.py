@@ -149,6 +149,23 @@ def test_other_batches():
     assert found["loss"] == pytest.approx((3 * each[0] + 5 * each[1]) / 8)
 
 
+def test_of_a_loss_that_is_a_sum_the_logs_have_the_mean_of_the_batches_sums():
+    """Weighted by the samples, as PyTorch Lightning logs it; with accumulate the gradient too."""
+    mg.manual_seed(0)
+    batches = [(mg.ones(n, 2, dtype=mg.float64), mg.zeros(n, 1, dtype=mg.float64)) for n in (3, 1)]
+    model, loss = nn.Linear(2, 1).double(), nn.MSELoss(reduction="sum")
+    with mg.no_grad():
+        sums = [loss(model(x), y).item() for x, y in batches]
+    expected = pytest.approx((3 * sums[0] + 1 * sums[1]) / 4)
+    assert nn.evaluate(model, batches, loss)["loss"] == expected
+    before = model.bias.detach().clone()
+    grad = (3 * loss(model(batches[0][0]), batches[0][1]) + loss(model(batches[1][0]), batches[1][1])) / 4
+    (g,) = mg.grad(grad, model.bias)
+    history = nn.fit(model, batches, loss, nn.optim.SGD(model.parameters(), lr=0.1), epochs=1, accumulate=2, progress=False)
+    assert history[0]["loss"] == expected
+    assert model.bias.item() == pytest.approx((before - 0.1 * g).item())
+
+
 def test_evaluate_leaves_the_model_as_it_was():
     data, model, _ = problem()
     model[1].eval()
