@@ -206,7 +206,8 @@ def nms(boxes: mg.Tensor, scores: mg.Tensor, iou_threshold: float, *, overlap: C
         overlap: of a box (1, 4) with boxes (M, 4), (1, M).
 
     Returns:
-        int64 (K,), from the highest score down; among equal scores, the first comes first.
+        int64 (K,), from the highest score down; among equal scores, the first comes first. A box with NaN overlaps none, so it stays, as in
+        torchvision; a score that is NaN is the lowest here, and the highest there.
 
     Raises:
         ShapeError: boxes and scores that do not go together.
@@ -232,6 +233,8 @@ def nms(boxes: mg.Tensor, scores: mg.Tensor, iou_threshold: float, *, overlap: C
 def batched_nms(boxes: mg.Tensor, scores: mg.Tensor, idxs: mg.Tensor, iou_threshold: float) -> mg.Tensor:
     """:func:`nms` among the boxes of each group (class, or image) ``idxs`` (N,) alone; indices (K,) from the highest score of all down.
 
+    Raises ``ValueError`` for a group that is NaN: its box would be in none.
+
     >>> import minigrad as mg
     >>> boxes = mg.tensor([[0.0, 0.0, 2.0, 2.0]] * 3)
     >>> mg.nn.detection.batched_nms(boxes, mg.tensor([0.5, 0.9, 0.7]), mg.tensor([0, 0, 1]), 0.5).tolist()
@@ -243,6 +246,8 @@ def batched_nms(boxes: mg.Tensor, scores: mg.Tensor, idxs: mg.Tensor, iou_thresh
         raise ShapeError(
             f"batched_nms: boxes (N, 4) have scores (N,) and idxs (N,), not {tuple(boxes.shape)}, {values.shape} and {groups.shape}"
         )
+    if np.isnan(groups).any():
+        raise ValueError(f"batched_nms: idxs must not be NaN, but {int(np.isnan(groups).sum())} of {groups.size} are")
     kept = [np.empty(0, np.int64)]
     for group in np.unique(groups):
         own = np.flatnonzero(groups == group)

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import check, shown
-from minigrad.plots.canvas import RED, by_name, named_arrays, new_figure, shown_array
+from minigrad.plots.canvas import RED, all_finite, by_name, named_arrays, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def images(
         title: text above all pictures.
 
     Raises:
-        ValueError: no pictures, or boxes for an unknown name.
+        ValueError: no pictures, boxes for an unknown name, or boxes that are not finite, which could not be seen.
         ShapeError: an array of another shape.
         TypeError: ``pictures`` is not a dict.
 
@@ -67,6 +67,7 @@ def _in_rows(
     for name, given in frames.items():
         if given.size and given.shape[1:] != (4,):
             raise ShapeError(f"{function}: boxes of {name} must be (N, 4), each (top, left, height, width), not {given.shape}")
+        all_finite(function, f"boxes of {name}", given)
     from matplotlib import colormaps
 
     if colours not in colormaps:
@@ -124,7 +125,7 @@ def detections(
         size: width of a picture, in inches.
 
     Raises:
-        ValueError: not as many dicts as pictures.
+        ValueError: not as many dicts as pictures, or boxes or labels that are not finite.
         ShapeError: boxes, labels, scores or masks that do not go together.
 
     >>> import numpy as np
@@ -163,6 +164,8 @@ def detections(
                 f"detections: boxes (N, 4), labels (N,), scores (N,) and masks (N, H, W) do not go together: {boxes.shape}, {labels.shape}, "
                 f"{scores.shape}, {masks.shape}, for a picture of {side}"
             )
+        for key, array in (("boxes", boxes), ("labels", labels)):
+            all_finite("detections", key, array)
         if called is not None and len(labels) and not 0 <= labels.min() <= labels.max() < len(called):
             raise ValueError(f"detections: names has {len(called)} names, which is none for label {int(labels[np.argmax(abs(labels))])}")
         colours = [colormaps["tab10"](int(label) % 10) for label in labels]

@@ -64,6 +64,17 @@ def test_non_maximum_suppression():
     assert detection.batched_nms(boxes()[:0], scores[:0], groups[:0], 0.5).shape == (0,)
 
 
+def test_non_maximum_suppression_of_nan():
+    """A box with NaN overlaps none; a group that is NaN is none, and its box was lost without a word."""
+    nan, scores = float("nan"), mg.tensor([0.9, 0.8, 0.7])
+    alike = mg.tensor([[0.0, 0.0, 2.0, 2.0]] * 3)
+    broken = mg.tensor([[0.0, 0.0, 2.0, 2.0], [nan, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]])
+    assert detection.nms(broken, scores, 0.5).tolist() == detection.batched_nms(broken, scores, mg.zeros(3), 0.5).tolist() == [0, 1]
+    assert detection.nms(alike, mg.tensor([nan, 0.8, 0.7]), 0.5).tolist() == [1]
+    with pytest.raises(ValueError, match="batched_nms: idxs must not be NaN, but 1 of 3 are"):
+        detection.batched_nms(alike, scores, mg.tensor([0.0, nan, 1.0]), 0.5)
+
+
 def sampled(image, y, x):
     """One bilinear sample of an image (H, W), as the paper's code takes it."""
     height, width = image.shape
