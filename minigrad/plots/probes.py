@@ -16,7 +16,7 @@ from minigrad.calls import heard, unchanged
 from minigrad.engine import TensorBase, wrap
 from minigrad.ops.arguments import check, shown, whole
 from minigrad.ops.resample import interpolate
-from minigrad.plots.canvas import all_finite, as_picture, class_names, new_figure, shown_array
+from minigrad.plots.canvas import SCALE, all_finite, as_picture, class_names, new_figure, shown_array
 from minigrad.tree import array_of
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def _beside(name: str, image: Any, heat: np.ndarray, colours: str, title: str) -
     picture = as_picture(shown_array(name, "image", image), name)
     figure = new_figure(8.4, 4)
     first, second = figure.subplots(1, 2)
-    first.imshow(picture, cmap="gray_r")
+    first.imshow(picture, **SCALE, cmap="gray")
     first.set_title("input", fontsize=10)
-    second.imshow(picture, cmap="gray_r", alpha=0.25)
+    second.imshow(picture, **SCALE, cmap="gray", alpha=0.25)
     shown = second.imshow(heat, cmap=colours, alpha=0.85)
     second.set_title(title, fontsize=10)
     figure.colorbar(shown, ax=second, shrink=0.8)

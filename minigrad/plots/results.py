@@ -20,7 +20,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import check, shown
-from minigrad.plots.canvas import BLUE, GREY, RED, all_finite, as_picture, class_names, named_arrays, new_figure, shown_array
+from minigrad.plots.canvas import BLUE, GREY, RED, SCALE, all_finite, as_picture, class_names, named_arrays, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -218,7 +218,7 @@ def feature_maps(
     first, *rows = figure.subfigures(1 + len(layers), 1, squeeze=False, height_ratios=heights)[:, 0]
     first.suptitle("input", fontsize=10, x=0.01, ha="left")
     left, right = first.subplots(1, 2, width_ratios=[1, 1.2])
-    left.imshow(picture, cmap="gray_r")
+    left.imshow(picture, **SCALE, cmap="gray_r")
     left.set_axis_off()
     if likely is None:
         right.remove()

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.engine import ShapeError
 from minigrad.ops.arguments import check, whole
-from minigrad.plots.canvas import as_picture, new_figure, shown_array
+from minigrad.plots.canvas import SCALE, as_picture, new_figure, shown_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,6 +74,7 @@ def volumes(shapes: Sequence[Sequence[int]], between: Sequence[str] | None = Non
         if face is not None:
             axes.imshow(
                 as_picture(shown_array("volumes", "faces", face), "volumes"),
+                **SCALE,
                 cmap="gray_r",
                 extent=(x, x + w, -h / 2, h / 2),
                 zorder=3,

@@ -57,6 +57,19 @@ def test_gradients():
     drawn(plots.histograms(found, title="gradients"))
 
 
+@pytest.mark.parametrize("brightness", [0.0, 0.5, 1.0])
+def test_an_image_of_one_brightness_is_drawn_in_it(brightness):
+    """Zeros and ones were both drawn in the lowest colour of the reversed map, white."""
+    image = np.full((1, 8, 8), brightness, np.float32)
+    for draw in (plots.saliency, plots.occlusion, lambda model, x: plots.grad_cam(model, x, "0")):
+        first, second, *_ = draw(net(), image).axes
+        for axes in (first, second):
+            shown = axes.images[0]
+            np.testing.assert_allclose(shown.cmap(shown.norm(shown.get_array()))[..., :3], brightness, atol=0.01)
+    shown = plots.feature_maps(image, {"maps": np.ones((1, 4, 4))}).axes[0].images[0]
+    np.testing.assert_allclose(shown.cmap(shown.norm(shown.get_array()))[..., :3], 1 - brightness, atol=0.01)  # as ink
+
+
 class OnePixel(nn.Module):
     """Class 1 where the pixel (2, 3) is bright, else class 0."""
 
