@@ -32,29 +32,38 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     import secrets
 
     given, path = path, os.path.realpath(path)
+    temporary = os.path.join(os.path.dirname(path), f".minigrad-{secrets.token_hex(8)}.tmp")
     mode = os.stat(path).st_mode if os.path.exists(path) else None
     if mode is not None and not stat.S_ISREG(mode):  # a device or a pipe is written to, not replaced
         buffer = io.BytesIO()  # they cannot seek
         yield buffer
-        with open(path, "wb") as device:
+        with _named(given), open(path, "wb") as device:
             device.write(buffer.getbuffer())
         return
-    temporary = os.path.join(os.path.dirname(path), f".minigrad-{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    except OSError as error:  # the folder is missing or cannot be written: tell the name that the user gave
-        raise type(error)(error.errno, error.strerror, os.fspath(given)) from None
-    try:
-        with open(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(temporary, stat.S_IMODE(mode))
-        put_in_place(temporary, path)
+        with _named(given, temporary):
+            with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, 0o666)) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if mode is not None:
+                os.chmod(temporary, stat.S_IMODE(mode))
+            put_in_place(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def _named(given: str | os.PathLike[str], temporary: str | None = None) -> Iterator[None]:
+    """In an error that names no file (the disk is full) or the temporary one (the folder is missing), name the one that the user gave."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, temporary):
+            raise type(error)(error.errno, error.strerror, os.fspath(given)) from None
         raise
 
 

@@ -265,11 +265,25 @@ def _index(value: Any) -> int:
 def _write_archive(file: IO[bytes], text: bytes, arrays: list[np.ndarray]) -> None:
     import zipfile
 
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with new_archive(file) as archive:
         for i, array in enumerate(arrays):
             with archive.open(_info(zipfile, f"{i}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, version=(1, 0), allow_pickle=False)
         archive.writestr(_info(zipfile, STRUCTURE), text)
+
+
+@contextlib.contextmanager
+def new_archive(file: IO[bytes]) -> Iterator[Any]:
+    """A zip archive to be written into ``file``, uncompressed. After an error or an interrupt it is not ended, and hides it by none of its own."""
+    import zipfile
+
+    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
+    try:
+        yield archive
+    except BaseException:
+        archive.fp = None  # for zipfile it is closed
+        raise
+    archive.close()
 
 
 def _info(zipfile: Any, name: str) -> Any:

@@ -19,6 +19,7 @@ from minigrad.devices import device
 from minigrad.dtypes import OF_NUMPY, dtype
 from minigrad.engine import Shell, TensorBase
 from minigrad.files.atomic import whole_file
+from minigrad.files.checkpoint import new_archive
 from minigrad.files.torch_files import STORAGES
 from minigrad.tensor import TENSOR_CLASSES, Tensor
 
@@ -57,9 +58,7 @@ def save_torch(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
 
 
 def _write(file: IO[bytes], entries: dict[str, bytes], storages: list[np.ndarray]) -> None:
-    import zipfile
-
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with new_archive(file) as archive:
         for name, content in entries.items():
             archive.writestr(f"archive/{name}", content)
         for i, array in enumerate(storages):

@@ -1,5 +1,6 @@
 """Checkpoints: saved state is loaded unchanged, a killed writer damages no file, and every file either loads or is refused."""
 
+import contextlib
 import copy
 import io
 import json
@@ -143,6 +144,45 @@ def test_a_failing_disk_leaves_the_old_file(tmp_path, monkeypatch):
             with pytest.raises(OSError, match="disk full"):
                 mg.save({"x": np.arange(4)}, path)
         assert mg.load(path)["x"].size == 3 and os.listdir(tmp_path) == ["a"]
+
+
+def test_an_error_names_the_file_that_was_given(tmp_path):
+    for name in ("missing/a", "n" * 300):
+        with pytest.raises(OSError, match=r"No such file|too long") as raised:
+            mg.save(5, tmp_path / name)
+        assert raised.value.filename == os.fspath(tmp_path / name) and raised.value.filename2 is None
+    if os.path.exists("/dev/full"):
+        with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+            mg.save(5, "/dev/full")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # an interrupt in a finalizer is lost
+def test_an_interrupt_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path):
+    path, old, new = tmp_path / "a", {"x": np.arange(3)}, {"x": np.arange(4)}
+    count = total = 0
+
+    def look(frame, event, arg):
+        nonlocal count
+        if event in ("call", "c_return") and arg is not sys.setprofile:
+            count += 1
+            if count == at:
+                raise KeyboardInterrupt
+
+    for at in (0, *range(1, 5000, 31)):
+        if total and at > total:
+            break
+        mg.save(old, path)
+        count = 0
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.setprofile(look)
+            try:
+                mg.save(new, path)
+            finally:
+                sys.setprofile(None)
+        total = total or count
+        assert mg.load(path)["x"].size in (3, 4) and os.listdir(tmp_path) == ["a"], at
+    assert at > 100
 
 
 def test_save_through_a_symlink(tmp_path):
