@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 try:
-    from matplotlib import font_manager
+    from matplotlib import font_manager, rcParams
     from matplotlib.artist import Artist
     from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,6 +20,7 @@ try:
 except ImportError as error:
     raise ImportError(f'plots: figures are drawn by matplotlib: pip install "minigrad-nn[plot]" ({error})') from error
 
+from minigrad.files.atomic import whole_file
 
 # Fonts with Japanese glyphs that operating systems include, preferred ones first. Without them, any installed font with the glyphs is used.
 JAPANESE = (
@@ -107,6 +110,18 @@ class Figure(_Figure):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
             super().draw(renderer)
+
+    def savefig(self, fname: Any, **kwargs: Any) -> None:
+        """Write the figure, as matplotlib's does; to a path whole or not at all: if the disk is full, an older file stays."""
+        if not isinstance(fname, (str, os.PathLike)):
+            super().savefig(fname, **kwargs)
+            return
+        kind = kwargs.pop("format", None) or Path(fname).suffix[1:] or rcParams["savefig.format"]
+        path = fname if Path(fname).suffix else f"{os.fspath(fname)}.{kind}"  # as matplotlib does
+        memory = io.BytesIO()
+        super().savefig(memory, format=kind, **kwargs)
+        with whole_file(path) as file:
+            file.write(memory.getbuffer())
 
     def _repr_png_(self) -> bytes:
         """The figure as PNG, which a notebook shows unless ``%matplotlib inline`` has told IPython how to show figures."""

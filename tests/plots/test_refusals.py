@@ -106,3 +106,15 @@ def test_names_need_not_be_texts():
     figure = plots.training_curves([{"loss": 2.0}, {"loss": 1.0, "test_loss": 1.5}, {"loss": 0.5}])
     assert [line.get_xdata().tolist() for line in figure.axes[0].lines] == [[1, 2, 3], [2]]
     assert plots.confusion_matrix([[0.9, 0.1], [0.25, 0.75]]).axes[0].get_title() == "82.50% right, 0.35 of 2.00 wrong"
+
+
+def test_a_full_disk_leaves_the_older_picture(tmp_path, monkeypatch):
+    figure = plots.learning_rates([1e-3, 1e-2], [2.0, 1.0])
+    for path in (tmp_path / "a.png", str(tmp_path / "b.pdf"), tmp_path / "c"):  # matplotlib adds .png to the last
+        figure.savefig(path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.pdf", "c.png"]
+    before = (tmp_path / "a.png").read_bytes()
+    monkeypatch.setattr("os.fsync", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.png'"):
+        figure.savefig(tmp_path / "a.png", dpi=50)
+    assert (tmp_path / "a.png").read_bytes() == before and len(list(tmp_path.iterdir())) == 3
