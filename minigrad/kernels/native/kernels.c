@@ -59,6 +59,9 @@ typedef float Four __attribute__((vector_size(16)));
 typedef int32_t Bits __attribute__((vector_size(4 * LANES)));
 
 #ifdef LEVEL
+static inline Long least(Long a, Long b) { return a < b ? a : b; }
+static inline Long most(Long a, Long b) { return a > b ? a : b; }
+
 static inline Vector load(const float *from) { Vector v; memcpy(&v, from, sizeof v); return v; }
 static inline void store(float *to, Vector v) { memcpy(to, &v, sizeof v); } /* of a copy: else an array of sums would have to be in memory */
 static inline Vector all(float x) { return x - (Vector){0}; } /* -0 too; gcc fills a vector lane by lane with an instruction for each */
@@ -700,120 +703,121 @@ void NAME(normalize_back)(const float *restrict g, const float *restrict x, cons
     }
 }
 
-/* The same where rows are normalised together, number by number: each of `columns` columns of n rows, which lie `pitch` numbers apart. A strip
- * of `width` vectors goes three times over its numbers, which stay in the second cache. The first mean is rounded as sums of floats are; what is
- * left without it is summed once more, with the squares. `some` numbers of the last vector count. */
-enum { ROWS = 64 };
+/* The same where rows are normalised together, number by number: each of `columns` columns of n rows, which lie `pitch` numbers apart. ROWS of them
+ * at a time are in the cache, where each vector of columns goes through them again; so memory is read row by row, once for the sums and once for
+ * the results. */
+enum { ROWS = 64, COLUMNS = 512 };
+
+/* For each part of up to COLUMNS columns, from `c` on. */
+#define PARTS_OF_COLUMNS for (Long c = 0, wide; wide = least(COLUMNS, columns - c), c < columns; c += wide)
+
+/* Calls `strip` for the vectors of `wide` columns, from the k-th on: ABREAST at once as long as there are so many, then one, of which `some` count. */
+enum { ABREAST = 4 };
+#define STRIPS(wide, strip)                                                                       \
+    do {                                                                                         \
+        Long k = 0, some = LANES;                                                                \
+        for (; k + ABREAST * LANES <= (wide); k += ABREAST * LANES) strip(ABREAST);                    \
+        for (; k < (wide); k += LANES) {                                                         \
+            some = least(LANES, (wide)-k);                                                       \
+            strip(1);                                                                            \
+        }                                                                                        \
+    } while (0)
+
 static inline __attribute__((always_inline)) Vector load_of(const float *from, Long some) {
     return some == LANES ? load(from) : load_some(from, some, 0.0f);
 }
 
-static inline __attribute__((always_inline)) void add_to(double *totals, const Vector *sums, const int width) {
-    for (int v = 0; v < width; v++)
-        for (int k = 0; k < LANES; k++) totals[v * LANES + k] += sums[v][k];
-}
-
-static inline __attribute__((always_inline)) void normalize_strip(const float *x, const float *w, const float *b, float *y, float *mean,
-                                                                    float *variance, Long n, Long pitch, float eps, Long some, const int width) {
-    double totals[width * LANES], rests[width * LANES], squares[width * LANES];
-    Vector center[width], scale[width], add[width];
-    for (int k = 0; k < width * LANES; k++) totals[k] = rests[k] = squares[k] = 0.0;
-    for (Long start = 0; start < n; start += ROWS) {
-        Vector sums[width];
-        for (int v = 0; v < width; v++) sums[v] = all(0.0f);
-        for (Long r = start; r < n && r < start + ROWS; r++)
-            for (int v = 0; v < width; v++) sums[v] += load_of(x + r * pitch + v * LANES, some);
-        add_to(totals, sums, width);
-    }
-    for (int v = 0; v < width; v++)
-        for (int k = 0; k < LANES; k++) center[v][k] = (float)(totals[v * LANES + k] / n);
-    for (Long start = 0; start < n; start += ROWS) {
-        Vector rest[width], square[width];
-        for (int v = 0; v < width; v++) rest[v] = square[v] = all(0.0f);
-        for (Long r = start; r < n && r < start + ROWS; r++)
-            for (int v = 0; v < width; v++) {
-                Vector d = load_of(x + r * pitch + v * LANES, some) - center[v];
-                rest[v] += d;
-                square[v] += d * d;
-            }
-        add_to(rests, rest, width);
-        add_to(squares, square, width);
-    }
-    for (int v = 0; v < width; v++)
-        for (int k = 0; k < (width > 1 ? LANES : some); k++) {
-            int c = v * LANES + k;
-            double off = rests[c] / n, var = squares[c] / n - off * off;
-            if (isfinite(center[v][k])) center[v][k] = (float)(center[v][k] + off);
-            mean[c] = center[v][k];
-            variance[c] = (float)(var < 0.0 ? 0.0 : var);
-            scale[v][k] = 1.0f / sqrtf(variance[c] + eps) * w[c];
-            add[v][k] = b[c];
-        }
-    for (Long r = 0; r < n; r++)
+/* Adds to what is known of `seen` rows (sums, means, and squares of the distances from these) what `rows` more, at x, have to add, by
+ * Chan, Golub and LeVeque (1979). The first mean is rounded as sums of floats are; what is left without it is summed once more, with the squares. */
+static inline __attribute__((always_inline)) void columns_of(const float *x, Long seen, Long rows, Long pitch, double *sums, double *means,
+                                                             double *squares, Long some, const int width) {
+    Vector sum[width], center[width], rest[width], square[width];
+    for (int v = 0; v < width; v++) sum[v] = rest[v] = square[v] = all(0.0f);
+    for (Long r = 0; r < rows; r++)
+        for (int v = 0; v < width; v++) sum[v] += load_of(x + r * pitch + v * LANES, some);
+    for (int v = 0; v < width; v++) center[v] = sum[v] * all(1.0f / rows);
+    for (Long r = 0; r < rows; r++)
         for (int v = 0; v < width; v++) {
-            Vector out = (load_of(x + r * pitch + v * LANES, some) - center[v]) * scale[v] + add[v];
-            memcpy(y + r * pitch + v * LANES, &out, 4 * some);
+            Vector d = load_of(x + r * pitch + v * LANES, some) - center[v];
+            rest[v] += d;
+            square[v] += d * d;
+        }
+    for (int v = 0; v < width; v++)
+        for (int k = 0; k < LANES; k++) {
+            int i = v * LANES + k;
+            double off = rest[v][k] / (double)rows, apart = center[v][k] + off - means[i], share = (double)rows / (seen + rows);
+            sums[i] += sum[v][k];
+            means[i] += apart * share;
+            squares[i] += square[v][k] - rows * off * off + apart * apart * share * seen;
         }
 }
-
-enum { ABREAST = LANES == 8 ? 8 : 4 }; /* vectors of a strip: with less than four lines of the cache in a row, memory is read slower */
 
 void NAME(normalize_columns)(const float *x, const float *w, const float *b, float *y, float *mean, float *variance, Long columns, Long n,
                              Long pitch, float eps) {
-    Long c = 0;
-    for (; c + ABREAST * LANES <= columns; c += ABREAST * LANES)
-        normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, LANES, ABREAST);
-    for (; c + LANES <= columns; c += LANES) normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, LANES, 1);
-    if (c < columns) normalize_strip(x + c, w + c, b + c, y + c, mean + c, variance + c, n, pitch, eps, columns - c, 1);
+    PARTS_OF_COLUMNS {
+        double sums[COLUMNS], means[COLUMNS], squares[COLUMNS];
+        float scale[COLUMNS];
+        memset(sums, 0, sizeof sums), memset(means, 0, sizeof means), memset(squares, 0, sizeof squares);
+        for (Long r = 0; r < n; r += ROWS) {
+#define OF_STRIP(width) columns_of(x + r * pitch + c + k, r, least(ROWS, n - r), pitch, sums + k, means + k, squares + k, some, width)
+            STRIPS(wide, OF_STRIP);
+#undef OF_STRIP
+        }
+        for (Long k = 0; k < wide; k++) {
+            double var = squares[k] / n;
+            mean[c + k] = (float)(isfinite(sums[k]) ? means[k] : sums[k] / n);
+            variance[c + k] = (float)(var < 0.0 ? 0.0 : isfinite(sums[k]) ? var : NAN);
+            scale[k] = 1.0f / sqrtf(variance[c + k] + eps) * w[c + k];
+        }
+        for (Long r = 0; r < n; r++) {
+            const float *from = x + r * pitch + c;
+            float *restrict to = y + r * pitch + c;
+            for (Long k = 0; k < wide; k++) to[k] = (from[k] - mean[c + k]) * scale[k] + b[c + k];
+        }
+    }
 }
 
-static inline __attribute__((always_inline)) void normalize_strip_back(const float *g, const float *x, const float *m, const float *a,
-                                                                         const float *gm, const float *gv, const float *w, float *d, float *dw,
-                                                                         float *db, Long n, Long pitch, Long some, const int width) {
-    double totals[width * LANES], dots[width * LANES];
-    Vector center[width], of_g[width], of_x[width], add[width];
-    for (int k = 0; k < width * LANES; k++) totals[k] = dots[k] = 0.0;
-    for (int v = 0; v < width; v++) center[v] = load_of(m + v * LANES, some);
-    for (Long start = 0; start < n; start += ROWS) {
-        Vector total[width], dot[width];
-        for (int v = 0; v < width; v++) total[v] = dot[v] = all(0.0f);
-        for (Long r = start; r < n && r < start + ROWS; r++)
-            for (int v = 0; v < width; v++) {
-                Vector of_row = load_of(g + r * pitch + v * LANES, some);
-                total[v] += of_row;
-                dot[v] += of_row * (load_of(x + r * pitch + v * LANES, some) - center[v]);
-            }
-        add_to(totals, total, width);
-        add_to(dots, dot, width);
-    }
-    for (int v = 0; v < width; v++)
-        for (int k = 0; k < (width > 1 ? LANES : some); k++) {
-            int c = v * LANES + k;
-            double scale = a[c], weight = w[c];
-            db[c] = (float)totals[c];
-            dw[c] = (float)(dots[c] * scale);
-            of_g[v][k] = a[c] * w[c];
-            of_x[v][k] = (float)((2.0 * gv[c] - scale * scale * scale * dots[c] * weight) / n);
-            add[v][k] = (float)((gm[c] - scale * totals[c] * weight) / n);
-        }
-    for (Long r = 0; r < n; r++)
+static inline __attribute__((always_inline)) void columns_of_back(const float *g, const float *x, const float *m, Long rows, Long pitch,
+                                                                  double *totals, double *dots, Long some, const int width) {
+    Vector center[width], total[width], dot[width];
+    for (int v = 0; v < width; v++) center[v] = load_of(m + v * LANES, some), total[v] = dot[v] = all(0.0f);
+    for (Long r = 0; r < rows; r++)
         for (int v = 0; v < width; v++) {
-            Long at = r * pitch + v * LANES;
-            Vector out = (load_of(x + at, some) - center[v]) * of_x[v] + add[v] + load_of(g + at, some) * of_g[v];
-            memcpy(d + at, &out, 4 * some);
+            Vector of_row = load_of(g + r * pitch + v * LANES, some);
+            total[v] += of_row;
+            dot[v] += of_row * (load_of(x + r * pitch + v * LANES, some) - center[v]);
         }
+    for (int v = 0; v < width; v++)
+        for (int k = 0; k < LANES; k++) totals[v * LANES + k] += total[v][k], dots[v * LANES + k] += dot[v][k];
 }
 
 /* The gradients of `normalize_columns`, with the names of `normalize_back`. */
 void NAME(normalize_columns_back)(const float *g, const float *x, const float *m, const float *a, const float *gm, const float *gv,
                                   const float *w, float *d, float *dw, float *db, Long columns, Long n, Long pitch) {
-    Long c = 0;
-    for (; c + ABREAST * LANES <= columns; c += ABREAST * LANES)
-        normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, LANES, ABREAST);
-    for (; c + LANES <= columns; c += LANES)
-        normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, LANES, 1);
-    if (c < columns)
-        normalize_strip_back(g + c, x + c, m + c, a + c, gm + c, gv + c, w + c, d + c, dw + c, db + c, n, pitch, columns - c, 1);
+    PARTS_OF_COLUMNS {
+        double totals[COLUMNS], dots[COLUMNS];
+        float of_g[COLUMNS], of_x[COLUMNS], add[COLUMNS];
+        memset(totals, 0, sizeof totals), memset(dots, 0, sizeof dots);
+        for (Long r = 0; r < n; r += ROWS) {
+            Long at = r * pitch + c;
+#define OF_STRIP(width) columns_of_back(g + at + k, x + at + k, m + c + k, least(ROWS, n - r), pitch, totals + k, dots + k, some, width)
+            STRIPS(wide, OF_STRIP);
+#undef OF_STRIP
+        }
+        for (Long k = 0; k < wide; k++) {
+            double scale = a[c + k], weight = w[c + k];
+            db[c + k] = (float)totals[k];
+            dw[c + k] = (float)(dots[k] * scale);
+            of_g[k] = a[c + k] * w[c + k];
+            of_x[k] = (float)((2.0 * gv[c + k] - scale * scale * scale * dots[k] * weight) / n);
+            add[k] = (float)((gm[c + k] - scale * totals[k] * weight) / n);
+        }
+        for (Long r = 0; r < n; r++) {
+            const float *of = g + r * pitch + c, *from = x + r * pitch + c;
+            float *restrict to = d + r * pitch + c;
+            for (Long k = 0; k < wide; k++) to[k] = (from[k] - m[c + k]) * of_x[k] + add[k] + of[k] * of_g[k];
+        }
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------------- recurrent layers
@@ -1287,8 +1291,6 @@ UNROLLED
     }
 }
 
-static inline Long least(Long a, Long b) { return a < b ? a : b; }
-static inline Long most(Long a, Long b) { return a > b ? a : b; }
 static inline Long whole(Long count) { return (count + LANES - 1) / LANES * LANES; }
 
 /* How the points of tiles lie at one of 36 points: panels of `wide` channels, a whole number of vectors, each of all `tiles`; `apart` from one point to the
