@@ -79,6 +79,8 @@ SIGNATURES = {
     "normalize_back": "pppppppppp" + "llll",
     "normalize_columns": "pppppplllf",
     "normalize_columns_back": "pppppppppplll",
+    "normalize_images": "ppppppllllf",
+    "normalize_images_back": "ppppppppppllll",
     "lstm": "pppppppllll",
     "lstm_back": "ppppppppp" + "llll",
     "gru": "pppppppp" + "llll",

@@ -708,8 +708,8 @@ void NAME(normalize_back)(const float *restrict g, const float *restrict x, cons
  * the results. */
 enum { ROWS = 64, COLUMNS = 512 };
 
-/* For each part of up to COLUMNS columns, from `c` on. */
-#define PARTS_OF_COLUMNS for (Long c = 0, wide; wide = least(COLUMNS, columns - c), c < columns; c += wide)
+/* For each part of up to COLUMNS of `count` columns or channels: `wide` of them, from `c` on. */
+#define PARTS_OF(count) for (Long c = 0, wide; wide = least(COLUMNS, (count)-c), c < (count); c += wide)
 
 /* Calls `strip` for the vectors of `wide` columns, from the k-th on: ABREAST at once as long as there are so many, then one, of which `some` count. */
 enum { ABREAST = 4 };
@@ -752,9 +752,16 @@ static inline __attribute__((always_inline)) void columns_of(const float *x, Lon
         }
 }
 
+/* What all parts together have: the mean of their sums is infinite where a number is, the one that is put together may be NaN there. */
+static inline void found(double of_sums, double m, double square, float *mean, float *variance, float *scale, float w, float eps) {
+    *mean = (float)(isfinite(of_sums) ? m : of_sums);
+    *variance = isfinite(of_sums) ? (float)(square < 0.0 ? 0.0 : square) : NAN;
+    *scale = 1.0f / sqrtf(*variance + eps) * w;
+}
+
 void NAME(normalize_columns)(const float *x, const float *w, const float *b, float *y, float *mean, float *variance, Long columns, Long n,
                              Long pitch, float eps) {
-    PARTS_OF_COLUMNS {
+    PARTS_OF(columns) {
         double sums[COLUMNS], means[COLUMNS], squares[COLUMNS];
         float scale[COLUMNS];
         memset(sums, 0, sizeof sums), memset(means, 0, sizeof means), memset(squares, 0, sizeof squares);
@@ -763,12 +770,7 @@ void NAME(normalize_columns)(const float *x, const float *w, const float *b, flo
             STRIPS(wide, OF_STRIP);
 #undef OF_STRIP
         }
-        for (Long k = 0; k < wide; k++) {
-            double var = squares[k] / n;
-            mean[c + k] = (float)(isfinite(sums[k]) ? means[k] : sums[k] / n);
-            variance[c + k] = (float)(var < 0.0 ? 0.0 : isfinite(sums[k]) ? var : NAN);
-            scale[k] = 1.0f / sqrtf(variance[c + k] + eps) * w[c + k];
-        }
+        for (Long k = 0; k < wide; k++) found(sums[k] / n, means[k], squares[k] / n, mean + c + k, variance + c + k, scale + k, w[c + k], eps);
         for (Long r = 0; r < n; r++) {
             const float *from = x + r * pitch + c;
             float *restrict to = y + r * pitch + c;
@@ -791,10 +793,18 @@ static inline __attribute__((always_inline)) void columns_of_back(const float *g
         for (int k = 0; k < LANES; k++) totals[v * LANES + k] += total[v][k], dots[v * LANES + k] += dot[v][k];
 }
 
+/* The gradient in x is g `of_g` + (x - mean) `of_x` + `add`, for sums over `count` numbers. */
+static inline void back_factors(double total, double dot, double scale, double weight, float gm, float gv, Long count, float *of_g, float *of_x,
+                                float *add) {
+    *of_g = (float)scale * (float)weight;
+    *of_x = (float)((2.0 * gv - scale * scale * scale * dot * weight) / count);
+    *add = (float)((gm - scale * total * weight) / count);
+}
+
 /* The gradients of `normalize_columns`, with the names of `normalize_back`. */
 void NAME(normalize_columns_back)(const float *g, const float *x, const float *m, const float *a, const float *gm, const float *gv,
                                   const float *w, float *d, float *dw, float *db, Long columns, Long n, Long pitch) {
-    PARTS_OF_COLUMNS {
+    PARTS_OF(columns) {
         double totals[COLUMNS], dots[COLUMNS];
         float of_g[COLUMNS], of_x[COLUMNS], add[COLUMNS];
         memset(totals, 0, sizeof totals), memset(dots, 0, sizeof dots);
@@ -805,18 +815,70 @@ void NAME(normalize_columns_back)(const float *g, const float *x, const float *m
 #undef OF_STRIP
         }
         for (Long k = 0; k < wide; k++) {
-            double scale = a[c + k], weight = w[c + k];
-            db[c + k] = (float)totals[k];
-            dw[c + k] = (float)(dots[k] * scale);
-            of_g[k] = a[c + k] * w[c + k];
-            of_x[k] = (float)((2.0 * gv[c + k] - scale * scale * scale * dots[k] * weight) / n);
-            add[k] = (float)((gm[c + k] - scale * totals[k] * weight) / n);
+            db[c + k] = (float)totals[k], dw[c + k] = (float)(dots[k] * a[c + k]);
+            back_factors(totals[k], dots[k], a[c + k], w[c + k], gm[c + k], gv[c + k], n, of_g + k, of_x + k, add + k);
         }
         for (Long r = 0; r < n; r++) {
             const float *of = g + r * pitch + c, *from = x + r * pitch + c;
             float *restrict to = d + r * pitch + c;
             for (Long k = 0; k < wide; k++) to[k] = (from[k] - m[c + k]) * of_x[k] + add[k] + of[k] * of_g[k];
         }
+    }
+}
+
+/* The same where a row of l numbers of each of n images is normalised together, as a channel is; images lie `pitch` numbers apart. */
+void NAME(normalize_images)(const float *x, const float *w, const float *b, float *y, float *mean, float *variance, Long channels, Long n, Long l,
+                            Long pitch, float eps) {
+    PARTS_OF(channels) {
+        double sums[COLUMNS], means[COLUMNS], squares[COLUMNS];
+        float scale[COLUMNS];
+        memset(sums, 0, sizeof sums), memset(means, 0, sizeof means), memset(squares, 0, sizeof squares);
+        for (Long r = 0; r < n; r++)
+            for (Long k = 0; k < wide; k++) {
+                double m, square;
+                row_moments(x + r * pitch + (c + k) * l, l, &m, &square);
+                double apart = m - means[k], share = 1.0 / (r + 1);
+                sums[k] += m;
+                means[k] += apart * share;
+                squares[k] += square + apart * apart * share * r * l;
+            }
+        for (Long k = 0; k < wide; k++) found(sums[k] / n, means[k], squares[k] / (n * l), mean + c + k, variance + c + k, scale + k, w[c + k], eps);
+        for (Long r = 0; r < n; r++)
+            for (Long k = 0; k < wide; k++) {
+                const float *from = x + r * pitch + (c + k) * l;
+                float *restrict to = y + r * pitch + (c + k) * l, shift = mean[c + k], of_x = scale[k], add = b[c + k];
+                for (Long i = 0; i < l; i++) to[i] = (from[i] - shift) * of_x + add;
+            }
+    }
+}
+
+/* The gradients of `normalize_images`. */
+void NAME(normalize_images_back)(const float *g, const float *x, const float *m, const float *a, const float *gm, const float *gv, const float *w,
+                                 float *d, float *dw, float *db, Long channels, Long n, Long l, Long pitch) {
+    PARTS_OF(channels) {
+        double totals[COLUMNS], dots[COLUMNS];
+        float of_g[COLUMNS], of_x[COLUMNS], add[COLUMNS];
+        memset(totals, 0, sizeof totals), memset(dots, 0, sizeof dots);
+        for (Long r = 0; r < n; r++)
+            for (Long k = 0; k < wide; k++) {
+                const float *of = g + r * pitch + (c + k) * l, *from = x + r * pitch + (c + k) * l;
+                float shift = m[c + k];
+                Vector center = all(shift);
+                double dot;
+                SUM(dot, l, load(of + i) * (load(from + i) - center), load_some(of + i, left, 0.0f) * (load_some(from + i, left, shift) - center));
+                totals[k] += row_sum(of, l);
+                dots[k] += dot;
+            }
+        for (Long k = 0; k < wide; k++) {
+            db[c + k] = (float)totals[k], dw[c + k] = (float)(dots[k] * a[c + k]);
+            back_factors(totals[k], dots[k], a[c + k], w[c + k], gm[c + k], gv[c + k], n * l, of_g + k, of_x + k, add + k);
+        }
+        for (Long r = 0; r < n; r++)
+            for (Long k = 0; k < wide; k++) {
+                const float *of = g + r * pitch + (c + k) * l, *from = x + r * pitch + (c + k) * l;
+                float *restrict to = d + r * pitch + (c + k) * l, shift = m[c + k], times = of_x[k], more = add[k], of_row = of_g[k];
+                for (Long i = 0; i < l; i++) to[i] = (from[i] - shift) * times + more + of[i] * of_row;
+            }
     }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -92,29 +93,28 @@ def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndar
     return _run_rows("blend", (g, x), [m, a, b, c])
 
 
-def _plan(x: np.ndarray, dim: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int] | None:
+@functools.lru_cache(256)
+def _rows(size: Sequence[int], dim: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int] | None:
     """Rows that follow each other with parameters of their own, numbers in a row, parts of a row with parameters of their own.
 
-    A row has one mean: ``dim`` are the last dimensions of x. Parameters are of ``shape``, which broadcasts to x; the dimensions that they have
-    are neighbours, and no others lie between them and ``dim``. None for what is not so, or not done here.
+    A row has one mean: ``dim`` are the last dimensions of ``size``. Parameters are of ``shape``, which broadcasts to that; the dimensions that they
+    have are neighbours, and no others lie between them and ``dim``. None for what is not so.
     """
-    lead = x.ndim - len(dim)
-    if not x.size or tuple(dim) != tuple(range(lead, x.ndim)) or len(shape) != x.ndim:
+    lead = len(size) - len(dim)
+    if dim != tuple(range(lead, len(size))) or len(shape) != len(size):
         return None
-    own = [d for d, size in enumerate(shape) if size > 1]
+    own = [d for d, many in enumerate(shape) if many > 1]
     first, last = min([lead, *own]), max([lead, *[d + 1 for d in own]])
-    rows, n, parts = (math.prod(x.shape[a:b]) for a, b in ((first, lead), (lead, x.ndim), (lead, last)))
-    if n < shortest() or tuple(shape[first:last]) != x.shape[first:last] or (parts == n and rows > 1):
+    rows, n, parts = (math.prod(size[a:b]) for a, b in ((first, lead), (lead, len(size)), (lead, last)))
+    if shape[first:last] != size[first:last] or (parts == n and rows > 1):
         return None
     return rows, n, parts
 
 
-def _columns(x: np.ndarray, dim: Sequence[int], shape: Sequence[int]) -> tuple[int, int]:
-    """Rows and columns of a matrix whose columns have one mean each, and parameters of their own; 0 and 0 for what is not that."""
-    lead = len(dim)
-    if not x.size or tuple(dim) != tuple(range(lead)) or tuple(shape) != (*[1] * lead, *x.shape[lead:]):
-        return 0, 0
-    return math.prod(x.shape[:lead]), math.prod(x.shape[lead:])
+@functools.lru_cache(256)
+def _channels(size: Sequence[int], dim: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int] | None:
+    """Images, channels, and numbers of each, where a channel has one mean and parameters of its own; None for what is not that."""
+    return split(size, dim) if shape == _kept(size, dim) else None
 
 
 def _parameters(count: int, *given: Any) -> list[np.ndarray] | None:
@@ -127,39 +127,49 @@ def _parameters(count: int, *given: Any) -> list[np.ndarray] | None:
     return found
 
 
-def normalize(x: np.ndarray, weight: Any, bias: Any, dim: Sequence[int], shape: Sequence[int], eps: float) -> Any:
+def normalize(x: np.ndarray, weight: Any, bias: Any, dim: tuple[int, ...], shape: tuple[int, ...], eps: float) -> Any:
     """``(x - mean) / sqrt(var + eps) * weight + bias``, mean, and variance."""
-    plan, (high, columns) = _plan(x, dim, shape), _columns(x, dim, shape)
-    parameters = _parameters(math.prod(shape), weight, bias) if plan or columns else None
-    if parameters is None:
+    rows, channels = _rows(x.shape, dim, shape), _channels(x.shape, dim, shape)
+    parameters = _parameters(math.prod(shape), weight, bias) if rows or channels else None
+    if parameters is None or not x.size:
         return NotImplemented
     (x,), kept = lines(x) or (x,), _kept(x.shape, dim)
     y, m, v = np.empty(x.shape, np.float32), np.empty(kept, np.float32), np.empty(kept, np.float32)
-    if plan is None:
-        places = [(a, 1) for a in (x, *parameters, y, m, v)]
-        run("normalize_columns", places, columns, high, columns, eps, part=max(STRIP, _part(high)))
-        return y, m, v
-    rows, n, parts = plan
-    item = rows * n
-    places = [(x, item), *[(p, 0) for p in parameters], (y, item), (m, rows), (v, rows)]
-    run("normalize", places, x.size // item, rows, n, parts, eps, part=_part(item))
+    if rows is not None:
+        each, l, parts = rows
+        item = each * l
+        places = [(x, item), *[(p, 0) for p in parameters], (y, item), (m, each), (v, each)]
+        run("normalize", places, x.size // item, each, l, parts, eps, part=_part(item))
+    else:
+        n, c, l = channels
+        places = [(x, l), *[(p, 1) for p in parameters], (y, l), (m, 1), (v, 1)]
+        if l == 1:
+            run("normalize_columns", places, c, n, c, eps, part=max(STRIP, _part(n)))
+        else:
+            run("normalize_images", places, c, n, l, c * l, eps, part=_part(n * l))
     return y, m, v
 
 
-def normalize_back(g: np.ndarray, gm: Any, gv: Any, x: Any, weight: Any, m: Any, r: Any, dim: Sequence[int], shape: Sequence[int]) -> Any:
+def normalize_back(
+    g: np.ndarray, gm: Any, gv: Any, x: Any, weight: Any, m: Any, r: Any, dim: tuple[int, ...], shape: tuple[int, ...]
+) -> Any:
     """The gradients in x, weight and bias."""
     found, small = lines(g, x), lines(m, r, gm, gv)
-    if found is None or small is None or m.shape != _kept(x.shape, dim):
+    if found is None or small is None or not g.size or m.shape != _kept(x.shape, dim):
         return NotImplemented
-    plan, (high, columns) = _plan(x, dim, shape), _columns(x, dim, shape)
-    parameters = _parameters(math.prod(shape), weight) if plan or columns else None
+    plan, channels = _rows(x.shape, dim, shape), _channels(x.shape, dim, shape)
+    parameters = _parameters(math.prod(shape), weight) if plan or channels else None
     if parameters is None:
         return NotImplemented
     if plan is None:
-        d, dw, db = np.empty(x.shape, np.float32), np.empty(columns, np.float32), np.empty(columns, np.float32)
-        places = [(a, 1) for a in (*found, *small, *parameters, d, dw, db)]
-        run("normalize_columns_back", places, columns, high, columns, part=max(STRIP, _part(high)))
-        return d, dw.reshape(shape), db.reshape(shape)
+        n, c, l = channels
+        d, dw, db = np.empty(x.shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
+        places = [*[(a, l) for a in found], *[(a, 1) for a in (*small, *parameters)], (d, l), (dw, 1), (db, 1)]
+        if l == 1:
+            run("normalize_columns_back", places, c, n, c, part=max(STRIP, _part(n)))
+        else:
+            run("normalize_images_back", places, c, n, l, c * l, part=_part(n * l))
+        return d, dw, db
     rows, n, parts = plan
     count, each = x.size // n, parts == n  # each: every number of a row has its own parameters, which all rows share
     size = ROWS if each else rows
