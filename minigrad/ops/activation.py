@@ -162,12 +162,12 @@ def hardsigmoid(input: Array) -> Array:
     return _clipped(real(input), 0.0, 6.0, 3.0, 1.0 / 6.0)
 
 
-@native.twin(fast.each("hardswish_back", 2))
+@native.twin(fast.each("hardswish_back", 2), times=0)
 def _hardswish_input(g, input):
     return where(input <= -3, 0.0, where(input >= 3, g, g * (input * (1.0 / 3.0) + 0.5)))
 
 
-@native.twin(fast.each("hardswish"))
+@native.twin(fast.each("hardswish"), times=0)
 def _hardswish_kernel(x):
     return quiet().run(np.multiply, x, np.clip(x + 3.0, 0.0, 6.0) * (1.0 / 6.0))
 
@@ -335,7 +335,7 @@ def _by_slope(g: Any, input: Any, slope: Any, formula: Callable, *options: Any) 
     return formula(g, input, *options)
 
 
-@native.twin(fast.each("elu_back", 2, lambda alpha, scale, rate: (scale, alpha * scale * rate, rate) if rate > 0 else None))
+@native.twin(fast.each("elu_back", 2, lambda alpha, scale, rate: (scale, alpha * scale * rate, rate) if rate > 0 else None), times=0)
 def _elu_input(g, input, alpha, scale, input_scale):
     rising = input > 0  # False for NaN, which stays NaN
     # the inner `where` prevents an overflow of e**x for positive x, where it is not used
@@ -343,7 +343,7 @@ def _elu_input(g, input, alpha, scale, input_scale):
     return where(rising, g * scale, g * falling)
 
 
-@native.twin(fast.each("elu", 1, lambda alpha, scale, rate: (scale, alpha * scale, rate) if rate > 0 else None))
+@native.twin(fast.each("elu", 1, lambda alpha, scale, rate: (scale, alpha * scale, rate) if rate > 0 else None), times=0)
 def _elu_kernel(x, alpha, scale, input_scale):
     out = np.minimum(x, 0.0, out=np.empty_like(x))
     np.multiply(out, input_scale, out)
@@ -407,7 +407,7 @@ _ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 _CUBIC = 0.044715
 
 
-@native.twin(fast.gelu_back)
+@native.twin(fast.gelu_back, times=0)
 def _gelu_input(g, input, approximate):
     if approximate == "none":
         return g * (erf(input * _ROOT_HALF) * 0.5 + 0.5 + input * exp(input * input * -0.5) * (0.5 * _ROOT_2_OVER_PI))
@@ -447,7 +447,7 @@ def _gelu_tanh_part(x, y, slope):
         np.add(slope, square, slope)
 
 
-@native.twin(fast.without_slope(fast.gelu))
+@native.twin(fast.without_slope(fast.gelu), times=0)
 @in_float32
 def _gelu_kernel(x: Array, approximate: str, sloped: bool) -> Any:
     return maps.with_slope(_gelu_tanh_part if approximate == "tanh" else _gelu_part, x, sloped)
@@ -470,7 +470,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     return quiet().run(_gelu_kernel, real(input), approximate, is_grad_enabled())
 
 
-@native.twin(fast.each("silu_back", 2))
+@native.twin(fast.each("silu_back", 2), times=0)
 def _silu_input(g, input):
     s = sigmoid(input)
     return g * (s * (input * (1.0 - s) + 1.0))
@@ -488,7 +488,7 @@ def _silu_part(x, y, slope):
         np.add(s, more, s)
 
 
-@native.twin(fast.without_slope(fast.each("silu")))
+@native.twin(fast.without_slope(fast.each("silu")), times=0)
 @in_float32
 def _silu_kernel(x: Array, sloped: bool) -> Any:
     return maps.with_slope(_silu_part, x, sloped)
@@ -510,13 +510,13 @@ def silu(input: Array) -> Array:
 
 
 @in_float32
-@native.twin(fast.each("softplus_back", 2))
+@native.twin(fast.each("softplus_back", 2), times=0)
 def _softplus_input(g, input, beta, threshold):
     scaled = input * beta
     return where(scaled > threshold, g, g * sigmoid(scaled))
 
 
-@native.twin(fast.each("softplus", 1, lambda beta, threshold: (beta, threshold, 1.0 / beta if beta else math.inf)))
+@native.twin(fast.each("softplus", 1, lambda beta, threshold: (beta, threshold, 1.0 / beta if beta else math.inf)), times=0)
 @in_float32
 def _softplus_kernel(x, beta, threshold):
     z = np.multiply(x, beta, np.empty_like(x))
@@ -589,12 +589,12 @@ def softsign(input: Array) -> Array:
     return quiet().run(np.divide, input, np.abs(input) + 1.0)
 
 
-@native.twin(fast.each("logsigmoid_back", 2))
+@native.twin(fast.each("logsigmoid_back", 2), times=0)
 def _logsigmoid_input(g, input):
     return g * sigmoid(-input)
 
 
-@native.twin(fast.each("logsigmoid"))
+@native.twin(fast.each("logsigmoid"), times=0)
 @in_float32
 def _logsigmoid_kernel(x):
     out = np.negative(np.abs(x), np.empty_like(x))

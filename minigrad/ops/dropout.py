@@ -39,7 +39,7 @@ def masked_scale(input: Array, keep: Array, scale: float) -> Array:
 def random_keep(shape: tuple[int, ...], p: float) -> np.ndarray:
     """A boolean array, each element False with probability ``p``.
 
-    One random byte per element is compared with 256 p; only if it equals floor(256 p), a random float decides. This is exact for
+    One random byte per element is compared with 256 p; only if it equals floor(256 p), and that is less, a random float decides. This is exact for
     every ``p``, and three times as fast as one float per element.
     """
     edge = math.floor(p * 256.0)
@@ -47,6 +47,8 @@ def random_keep(shape: tuple[int, ...], p: float) -> np.ndarray:
 
     def draw(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         bytes_ = np.frombuffer(random.bytes(math.prod(shape)), np.uint8)
+        if not rest:
+            return np.greater_equal(bytes_, edge).reshape(shape)
         keep = np.greater(bytes_, edge)
         if edge < 256:
             undecided = np.flatnonzero(bytes_ == edge)

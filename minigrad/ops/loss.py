@@ -45,7 +45,7 @@ from minigrad.ops.precision import in_float32
 from minigrad.ops.products import linear
 from minigrad.ops.reduce import mean, sum
 from minigrad.ops.shape import reshape, unsqueeze
-from minigrad.ops.softmax import SMALL, log_softmax, softmax
+from minigrad.ops.softmax import log_softmax, softmax
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Operand, Tensor
 
@@ -154,7 +154,7 @@ def _cross_entropy_tangent(t, input, index, scale, ignored, summed):
     return _nll(change, index, scale, ignored=ignored, summed=summed)
 
 
-@native.twin(maps.cross_entropy, times=SMALL)
+@native.twin(maps.cross_entropy, times=0)
 def _cross_entropy_kernel(input: np.ndarray, index: np.ndarray, both: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """The logarithm of the softmax at the classes ``index``; if ``both``, the softmax too, minus 1 there: the slope of a loss."""
     if not input.size:
@@ -594,7 +594,7 @@ def binary_cross_entropy(
     return weighted(_binary_cross_entropy(input, target), weight, reduction)
 
 
-@native.twin(maps.each("with_logits", 2))
+@native.twin(maps.each("with_logits", 2), times=0)
 def _with_logits_kernel(input, target):
     return (1.0 - target) * input - logsigmoid(input)
 
@@ -613,7 +613,7 @@ def _slope_of_shares(positive, negative, target):
     return (1.0 - target) * positive - target * negative
 
 
-@native.twin(maps.with_logits_back)
+@native.twin(maps.with_logits_back, times=0)
 def _with_logits_input(g, input, target):
     return g * _with_logits_slope(input, target)
 

@@ -186,13 +186,20 @@ def _check_dtypes(name: str, input: Any, **parameters: Any) -> None:
 
 def _check(name: str, input: Any, channels: int, **vectors: Any) -> None:
     """Per-channel vectors must have one entry for each channel, and dtypes that fit."""
+    dtype, size = input.dtype, (channels,)
+    for v in vectors.values():
+        if v is not None and (v.dtype is not dtype or v.shape != size if hasattr(v, "dtype") else True):
+            break
+    else:
+        if dtype.kind == "f":
+            return
     _check_dtypes(name, input, **vectors)
     for key, v in vectors.items():
         if v is not None and shape_of_any(v) != (channels,):
             raise ShapeError(f"{name}: {key} has shape {shape_of_any(v)} but the input {shape_of_any(input)} has {channels} channels")
 
 
-def shape_of_any(x: Tensor) -> tuple[int, ...]:
+def shape_of_any(x: Any) -> tuple[int, ...]:
     """The shape of a Tensor, array or number."""
     return tuple(x.shape) if hasattr(x, "shape") else shape_of(x)
 
@@ -249,9 +256,8 @@ def batch_norm(
     if running_mean is None and running_var is None:
         _check_momentum("batch_norm", momentum)
         return y
-    with no_grad():
-        move_running("batch_norm", running_mean, reshape(m, (channels,)), momentum)
-        move_running("batch_norm", running_var, reshape(v, (channels,)) * (count / max(count - 1, 1)), momentum)
+    move_running("batch_norm", running_mean, reshape(array_of(m), (channels,)), momentum)
+    move_running("batch_norm", running_var, mul(reshape(array_of(v), (channels,)), count / max(count - 1, 1)), momentum)
     return y
 
 
@@ -272,13 +278,14 @@ def _standardized(input, weight, bias, **options):
 
 
 def move_running(name: str, running: Any, value: Any, momentum: float) -> None:
-    """Move running statistics, if there are any, towards those of a batch, ``value``, by ``momentum``."""
+    """Move running statistics, if there are any, towards those of a batch, the array ``value``, by ``momentum``."""
     if running is None:
         _check_momentum(name, momentum)
     else:
         number(name, "momentum", momentum)
-        refuse_write(f"{name}, which moves its running statistics", array_of(running), array_of(value))
-        running[...] = running * (1.0 - momentum) + value * momentum
+        refuse_write(f"{name}, which moves its running statistics", array_of(running), value)
+        with no_grad():
+            running[...] = add(mul(array_of(running), 1.0 - momentum), mul(value, momentum))
 
 
 def _check_momentum(name: str, momentum: Any) -> None:
@@ -311,9 +318,9 @@ def instance_norm(
         raise ValueError(f"instance_norm: expected more than 1 spatial element when training, got an input of shape {shape}")
     per_channel = (1, channels) + (1,) * len(space)
     y, m, v = _standardized(input, weight, bias, dim=tuple(range(2, len(shape))), shape=per_channel, eps=eps)
-    with no_grad():
-        move_running("instance_norm", running_mean, mean(reshape(m, (n, channels)), dim=0), momentum)
-        move_running("instance_norm", running_var, mean(reshape(v, (n, channels)), dim=0) * (count / max(count - 1, 1)), momentum)
+    move_running("instance_norm", running_mean, mean(reshape(array_of(m), (n, channels)), dim=0), momentum)
+    v = mul(mean(reshape(array_of(v), (n, channels)), dim=0), count / max(count - 1, 1))
+    move_running("instance_norm", running_var, v, momentum)
     return y
 
 

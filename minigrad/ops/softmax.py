@@ -23,8 +23,6 @@ from minigrad.random import drawn
 from minigrad.tree import array_of, unwrapped
 from minigrad.types import Array, DType, Tensor
 
-SMALL = 1 / 16  # of the usual number of elements: numpy calls many functions here
-
 
 def _shifted(x: np.ndarray, dim: int, name: str) -> np.ndarray:
     """``x`` minus its maximum along ``dim``, as a new array."""
@@ -42,7 +40,7 @@ def _sums(x: np.ndarray, dim: int) -> np.ndarray:
     return add_reduce(x, (dim % x.ndim,) if x.ndim else None, keepdims=True)
 
 
-@native.twin(maps.rows("softmax_back"), times=SMALL)
+@native.twin(maps.rows("softmax_back"), times=0)
 def _softmax_input(g, out, dim):
     return out * (g - sum(g * out, dim=dim, keepdim=True))
 
@@ -50,7 +48,7 @@ def _softmax_input(g, out, dim):
 @tangent(input=lambda t, out, dim: _softmax_input(t, out, dim))  # a symmetric Jacobian
 @batched(along_dim())
 @op(input=_softmax_input)
-@native.twin(maps.rows("softmax"), times=SMALL)
+@native.twin(maps.rows("softmax"), times=0)
 def _softmax(input: Array, dim: Any) -> Array:
     return quiet().run(_softmax_kernel, input, dim)
 
@@ -62,7 +60,7 @@ def _softmax_kernel(input: np.ndarray, dim: int) -> np.ndarray:
     return e
 
 
-@native.twin(maps.rows("log_softmax_back"), times=SMALL)
+@native.twin(maps.rows("log_softmax_back"), times=0)
 def _without_share(g, p, dim):
     return g - p * sum(g, dim=dim, keepdim=True)
 
@@ -72,7 +70,7 @@ def _log_softmax_input(g, input, res, dim):
     return _without_share(g, _softmax(input, dim=dim) if res is None or isinstance(input, TensorBase) else res, dim)
 
 
-@native.twin(maps.log_softmax, times=SMALL)
+@native.twin(maps.log_softmax, times=0)
 def _log_softmax_kernel(input: np.ndarray, dim: int, both: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """The result, and the softmax if ``both``: exponentials are most of the time, and the gradient needs them again."""
     x = _shifted(input, dim, "log_softmax")
