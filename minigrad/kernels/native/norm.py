@@ -11,6 +11,7 @@ import numpy as np
 
 from minigrad.kernels.native import F32, PART, lines, run, shortest
 from minigrad.kernels.sums import add_rows, split
+from minigrad.kernels.threads import helpers
 
 STRIP = 64  # columns whose means are found together, with the longest vectors
 ROWS = 64  # of layer norm that share one sum of gradients
@@ -18,6 +19,11 @@ ROWS = 64  # of layer norm that share one sum of gradients
 
 def _part(l: int) -> int:
     return max(1, PART // l)
+
+
+def _share(channels: int, each: int) -> int:
+    """Channels of ``each`` numbers in a part: not one, as those of an image lie side by side, but two parts for each thread."""
+    return max(_part(each), -(-channels // (2 * helpers(channels) + 2)))
 
 
 def _kept(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, ...]:
@@ -144,9 +150,9 @@ def normalize(x: np.ndarray, weight: Any, bias: Any, dim: tuple[int, ...], shape
         n, c, l = channels
         places = [(x, l), *[(p, 1) for p in parameters], (y, l), (m, 1), (v, 1)]
         if l == 1:
-            run("normalize_columns", places, c, n, c, eps, part=max(STRIP, _part(n)))
+            run("normalize_columns", places, c, n, c, eps, part=max(STRIP, _share(c, n)))
         else:
-            run("normalize_images", places, c, n, l, c * l, eps, part=_part(n * l))
+            run("normalize_images", places, c, n, l, c * l, eps, part=_share(c, n * l))
     return y, m, v
 
 
@@ -166,9 +172,9 @@ def normalize_back(
         d, dw, db = np.empty(x.shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
         places = [*[(a, l) for a in found], *[(a, 1) for a in (*small, *parameters)], (d, l), (dw, 1), (db, 1)]
         if l == 1:
-            run("normalize_columns_back", places, c, n, c, part=max(STRIP, _part(n)))
+            run("normalize_columns_back", places, c, n, c, part=max(STRIP, _share(c, n)))
         else:
-            run("normalize_images_back", places, c, n, l, c * l, part=_part(n * l))
+            run("normalize_images_back", places, c, n, l, c * l, part=_share(c, n * l))
         return d, dw, db
     rows, n, parts = plan
     count, each = x.size // n, parts == n  # each: every number of a row has its own parameters, which all rows share
