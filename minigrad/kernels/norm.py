@@ -58,7 +58,6 @@ def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int
     return add_rows(totals).reshape(m.shape), add_rows(dots).reshape(m.shape)
 
 
-@native.twin(fast.moments, times=4)
 def moments(x: np.ndarray, dim: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and (biased) variance over the axes ``dim``, which keep size 1. Two passes avoid cancellation if the mean is large."""
     count = max(math.prod([x.shape[d] for d in dim]), 1)

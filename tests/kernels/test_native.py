@@ -312,8 +312,9 @@ def test_moments(level, shape, mean, special, seed):
     for dim in [(0, *range(2, x.ndim)), tuple(range(1, x.ndim)), (x.ndim - 1,)]:
         if any(x.shape[d] == 0 for d in dim):
             continue
+        kept = tuple(1 if d in dim else size for d, size in enumerate(x.shape))
         with np.errstate(all="ignore"), native.force(level):
-            m, v = norm.moments(x, dim)
+            _, m, v = norm.normalize(x, None, None, dim, kept, 1e-5)
             exact = x.astype(float)
             np.testing.assert_allclose(m, exact.mean(axis=dim, keepdims=True), rtol=3e-7, atol=3e-7)
             np.testing.assert_allclose(v, exact.var(axis=dim, keepdims=True), rtol=2e-6, atol=1e-12 * mean**2)
@@ -382,15 +383,22 @@ def test_normalisation_of_special_values(level, value, place):
 
 
 @LEVELS
-@pytest.mark.parametrize(("shape", "lead"), [((1, 1), 1), ((3, 5), 1), ((64, 16), 1), ((200, 150), 1), ((65, 81), 1), ((4, 33, 7, 3), 2)])
+@pytest.mark.parametrize(
+    ("shape", "dim"),
+    [
+        *[(shape, (0,)) for shape in ((1, 1), (3, 5), (64, 16), (200, 150), (65, 81), (3, 1030))],
+        *[((4, 33, 7, 3), (0, 1)), ((5, 2, 300), (0, 2)), ((2, 600, 3), (0, 2))],
+        *[(shape, (0, 2, 3)) for shape in ((3, 5, 4, 7), (1, 3, 2, 2), (9, 4, 1, 17))],
+    ],
+)
 @hypothesis.given(given=hs.sampled_from(["both", "weight", "none"]), mean=hs.sampled_from([0.0, 100.0]), seed=hs.integers(0, 1000))
 @hypothesis.settings(max_examples=10)
-def test_normalisation_of_columns(level, shape, lead, given, mean, seed):
-    """Batch norm of a matrix; the gradients that arrive at mean and variance too."""
+def test_normalisation_of_channels(level, shape, dim, given, mean, seed):
+    """Batch norm of matrices and images; the gradients that arrive at mean and variance too."""
     draw = np.random.default_rng(seed)
     x, g = vectors(draw, shape, 2)
     x += np.float32(mean)
-    kept, dim = (*[1] * lead, *shape[lead:]), tuple(range(lead))
+    kept = tuple(1 if d in dim else size for d, size in enumerate(shape))
     leaves = [x, *vectors(draw, kept, 2)][: {"both": 3, "weight": 2, "none": 1}[given]]
 
     def function():
@@ -410,6 +418,8 @@ def test_normalisation_of_columns_with_special_values(level, value, place):
     x = np.arange(350, dtype=np.float32).reshape(5, 70) % 11
     x[1, place] = value
     assert_close(level, lambda: norm.normalize(x, None, None, (0,), (1, 70), 1e-5), rtol=1e-5)
+    images = x.reshape(5, 7, 2, 5)
+    assert_close(level, lambda: norm.normalize(images, None, None, (0, 2, 3), (1, 7, 1, 1), 1e-5), rtol=1e-5)
 
 
 @LEVELS
@@ -420,15 +430,19 @@ def test_moments_of_columns(level, mean):
     exact = x.astype(float)
     with native.force(level):
         _, m, v = norm.normalize(x, None, None, (0,), (1, 21), 1e-5)
+        _, of_images, variances = norm.normalize(x.reshape(300, 7, 30), None, None, (0, 2), (1, 7, 1), 1e-5)
     np.testing.assert_allclose(m[0], exact.mean(0), rtol=2e-7, atol=2e-7)
     np.testing.assert_allclose(v[0], exact.var(0), rtol=1e-6)
+    exact = exact.reshape(300, 7, 30)
+    np.testing.assert_allclose(of_images[0, :, 0], exact.mean((0, 2)), rtol=2e-7, atol=2e-7)
+    np.testing.assert_allclose(variances[0, :, 0], exact.var((0, 2)), rtol=1e-6)
 
 
 @LEVELS
 def test_moments_where_the_first_numbers_are_far_from_the_others(level):
     x = np.concatenate([np.full(16, 1e4), rng.standard_normal(4080)]).astype(np.float32)[None]
     with native.force(level):
-        m, v = norm.moments(x, (1,))
+        _, m, v = norm.normalize(x, None, None, (1,), (1, 4096), 1e-5)
     np.testing.assert_allclose(m[0, 0], x.astype(float).mean(), rtol=5e-7)
     np.testing.assert_allclose(v[0, 0], x.astype(float).var(), rtol=1e-6)
 

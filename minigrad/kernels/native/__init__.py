@@ -71,7 +71,6 @@ SIGNATURES = {
     "one_hot": "pppll",
     "cumsum": "pp" + "llll",
     "top": "pp" + "llll",
-    "moments": "pppll",
     "centered_sums": "pppppll",
     "affine": "pppppll",
     "blend": "pppppppll",

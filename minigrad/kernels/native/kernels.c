@@ -562,7 +562,7 @@ void NAME(top)(const float *restrict x, int64_t *restrict places, Long rows, Lon
 }
 
 /* ------------------------------------------------------------------------------------------------------- normalisation
- * The numbers that are normalised together lie in one row, or in several that are put together by Python. */
+ * The numbers that are normalised together lie in one row, in a row of each image, or in a column. */
 
 /* Mean of a row, and sum of the squares of what is left without it: sums over numbers without `about`, the mean of the first few, which is near
  * theirs. Where it is not, and squares would lose digits, the sums are made again. */
@@ -591,10 +591,6 @@ static inline void row_moments(const float *x, Long n, double *mean, double *squ
         if (!(of_rest > square) || !isfinite((float)*mean)) return;
         about = (float)*mean;
     }
-}
-
-void NAME(moments)(const float *restrict x, double *restrict mean, double *restrict squares, Long rows, Long n) {
-    for (Long r = 0; r < rows; r++, x += n) row_moments(x, n, mean + r, squares + r);
 }
 
 /* For each row the sums of g and of g (x - m). */

@@ -30,21 +30,6 @@ def _kept(shape: Sequence[int], dim: Sequence[int]) -> tuple[int, ...]:
     return tuple(1 if d in dim else size for d, size in enumerate(shape))
 
 
-def moments(x: np.ndarray, dim: Sequence[int]) -> Any:
-    """Mean and variance: of rows, and put together over the batch as by Chan, Golub and LeVeque (1979)."""
-    three = split(x.shape, dim)
-    if three is None or three[2] < shortest() or x.size == 0:
-        return NotImplemented
-    (n, c, l), (x,) = three, lines(x) or (x,)
-    means, squares = np.empty((2, n, c))
-    run("moments", [(x, l), (means, 1), (squares, 1)], n * c, l, part=_part(l))
-    with np.errstate(all="ignore"):
-        m = means.mean(axis=0)
-        v = (squares.sum(axis=0) + np.square(means - m).sum(axis=0) * l) / (n * l)
-        shape = _kept(x.shape, dim)
-        return m.astype(np.float32).reshape(shape), v.astype(np.float32).reshape(shape)
-
-
 def centered_sums(a: np.ndarray, x: np.ndarray, m: np.ndarray, dim: Sequence[int]) -> Any:
     """The sums of a and of a (x - m)."""
     three, found = split(x.shape, dim), lines(a, x)
