@@ -131,7 +131,7 @@ def normalize(x: np.ndarray, weight: Any, bias: Any, dim: tuple[int, ...], shape
         item = each * l
         places = [(x, item), *[(p, 0) for p in parameters], (y, item), (m, each), (v, each)]
         run("normalize", places, x.size // item, each, l, parts, eps, part=_part(item))
-    else:
+    elif channels is not None:
         n, c, l = channels
         places = [(x, l), *[(p, 1) for p in parameters], (y, l), (m, 1), (v, 1)]
         if l == 1:
@@ -152,7 +152,7 @@ def normalize_back(
     parameters = _parameters(math.prod(shape), weight) if plan or channels else None
     if parameters is None:
         return NotImplemented
-    if plan is None:
+    if channels is not None and plan is None:
         n, c, l = channels
         d, dw, db = np.empty(x.shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
         places = [*[(a, l) for a in found], *[(a, 1) for a in (*small, *parameters)], (d, l), (dw, 1), (db, 1)]
@@ -161,6 +161,8 @@ def normalize_back(
         else:
             run("normalize_images_back", places, c, n, l, c * l, part=_share(c, n * l))
         return d, dw, db
+    if plan is None:
+        return NotImplemented
     rows, n, parts = plan
     count, each = x.size // n, parts == n  # each: every number of a row has its own parameters, which all rows share
     size = ROWS if each else rows
