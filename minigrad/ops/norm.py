@@ -33,6 +33,7 @@ from minigrad.engine import (
     sum_to,
     tangent,
     unnamed,
+    wrap,
 )
 from minigrad.kernels import native
 from minigrad.kernels import norm as kernels
@@ -285,7 +286,7 @@ def move_running(name: str, running: Any, value: Any, momentum: float) -> None:
         number(name, "momentum", momentum)
         refuse_write(f"{name}, which moves its running statistics", array_of(running), value)
         with no_grad():
-            running[...] = add(mul(array_of(running), 1.0 - momentum), mul(value, momentum))
+            running[...] = wrap(add(mul(array_of(running), 1.0 - momentum), mul(value, momentum)))
 
 
 def _check_momentum(name: str, momentum: Any) -> None:
