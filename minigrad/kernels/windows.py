@@ -101,6 +101,23 @@ class Axes(tuple[Axis, ...]):
         return all(axis.all_meet for axis in self)
 
     @functools.cached_property
+    def one(self) -> bool:
+        """Whether there is just one window, with all cells in it."""
+        return all(axis.out == 1 and len(axis.places) == axis.size for axis in self)
+
+    @functools.cached_property
+    def counts(self) -> Any:
+        """The cells of the input in each window, an array of ``outs``; a single number if all are equal."""
+        return _together(
+            [np.bincount([w for _, ws, _ in axis.places for w in range(ws.start, ws.stop)], minlength=axis.out) for axis in self]
+        )
+
+    @functools.cached_property
+    def padded_counts(self) -> Any:
+        """:attr:`counts` with the cells of the padding, which is as wide at the end of an axis as at the beginning."""
+        return _together([np.minimum(axis.starts + axis.kernel, axis.size - axis.starts[0]) - axis.starts for axis in self])
+
+    @functools.cached_property
     def table(self) -> np.ndarray | None:
         """The struct Windows of kernels.c, of one or two axes: h, w, oh, ow, kh, kw, sh, sw, ph, pw. None if windows are dilated or uneven."""
         if not 1 <= len(self) <= 2 or any(not axis.stride or axis.dilation != 1 or not axis.out for axis in self):
@@ -108,6 +125,15 @@ class Axes(tuple[Axis, ...]):
         along = [(axis.size, axis.out, axis.kernel, axis.stride, -int(axis.starts[0])) for axis in self]
         first, second = ((1, 1, 1, 1, 0), *along)[-2:]
         return np.array([*zip(first, second, strict=True)], np.int64)
+
+
+def _together(along: Sequence[np.ndarray]) -> Any:
+    """The cells of all windows, for those along each axis; a single number if all are equal."""
+    counts: np.ndarray = functools.reduce(np.multiply.outer, along)
+    if counts.size and (counts == counts.flat[0]).all():
+        return counts.flat[0].item()
+    counts.flags.writeable = False  # all callers share it
+    return counts
 
 
 @functools.lru_cache(maxsize=4096)

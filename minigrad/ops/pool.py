@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, TensorBase, batched, known_as, linear_in, op, public, tangent, unnamed, wrap
+from minigrad.engine import ShapeError, TensorBase, batched, known_as, linear_in, op, public, shape_of, tangent, unnamed, wrap
 from minigrad.kernels import native
 from minigrad.kernels import pool as kernels
 from minigrad.kernels.native import pool as fast
@@ -445,7 +445,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Size | Sequence[int | None] 
     return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
 
 
-@known_as(lambda y: "MeanBackward1" if set(y.shape[-2:]) == {1} else "AdaptiveAvgPool2DBackward0")
+@known_as(lambda y: "MeanBackward1" if shape_of(y)[-2:] == (1, 1) else "AdaptiveAvgPool2DBackward0")
 @in_float32
 def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of the windows that divide an image evenly: ``torch.nn.functional.adaptive_avg_pool2d``.
@@ -469,7 +469,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Size | Sequence[int | None] 
     return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
 
 
-@known_as(lambda y: "MeanBackward1" if set(y.shape[-3:]) == {1} else "AdaptiveAvgPool3DBackward0")
+@known_as(lambda y: "MeanBackward1" if shape_of(y)[-3:] == (1, 1, 1) else "AdaptiveAvgPool3DBackward0")
 @in_float32
 def adaptive_avg_pool3d(input: Tensor, output_size: Size | Sequence[int | None] | None) -> Tensor:
     """Mean of each of the windows that divide a volume evenly: ``torch.nn.functional.adaptive_avg_pool3d``."""
@@ -511,7 +511,7 @@ def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Size, stride: Size |
 
 def _max_pool(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     x, single = _images(name, input, dims, pixels=False)
-    axes = _axes(name, input.shape, dims, kernel_size, stride, padding, dilation, ceil_mode)
+    axes = _axes(name, shape_of(input), dims, kernel_size, stride, padding, dilation, ceil_mode)
     if not axes.all_meet:
         raise ShapeError(
             f"{name}: a window meets nothing but padding "
@@ -582,10 +582,10 @@ def _fractional_windows(name, dims, input, kernel_size, output_size, output_rati
 
 def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     x, single = _images(name, input, dims, pixels=False)
-    axes = _axes(name, input.shape, dims, kernel_size, stride, padding, 1, ceil_mode)
+    axes = _axes(name, shape_of(input), dims, kernel_size, stride, padding, 1, ceil_mode)
     padded = flag(name, "count_include_pad", count_include_pad)
     if divisor_override is None:
-        divisor = _counts(axes, per_axis(name, "padding", padding, dims, 0) if padded else None)
+        divisor = axes.padded_counts if padded else axes.counts
     elif divisor_override == 0:
         raise ValueError(f"{name}: divisor_override must not be 0")
     else:
@@ -597,7 +597,7 @@ def _avg_pool(name, dims, input, kernel_size, stride, padding, ceil_mode, count_
 def _adaptive_avg_pool(name, dims, input, output_size):
     x, single = _images(name, input, dims)
     axes = _adaptive_axes(name, x, dims, output_size)
-    y = avg_pool(x, axes=axes, divisor=_counts(axes), padded=False)
+    y = avg_pool(x, axes=axes, divisor=axes.counts, padded=False)
     return y[0] if single else y
 
 
@@ -644,10 +644,10 @@ def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output
 
 def _images(name, input, dims, pixels=True):
     x, single = as_batch(name, input, dims, "DHW"[-dims:] if dims > 1 else "L")
-    if x.dtype.kind == "b":
+    if unwrapped(x).dtype.kind == "b":
         raise TypeError(f"{name}: bool tensors cannot be pooled; convert them, as in x.float()")
     if pixels:
-        _check_pixels(name, tuple(input.shape), dims)
+        _check_pixels(name, shape_of(input), dims)
     return x, single
 
 
@@ -682,23 +682,17 @@ def _adaptive_axes(name, x, dims, output_size) -> Axes:
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * dims
     if len(sizes) != dims:
         raise ShapeError(f"{name}: output_size must be an int or {dims} of them, not {output_size}")
-    sizes = per_axis(name, "output_size", [n if wanted is None else wanted for n, wanted in zip(x.shape[2:], sizes, strict=True)], dims, 0)
-    return Axes(map(adaptive, x.shape[2:], sizes))
+    shape = shape_of(x)[2:]
+    if None in sizes:
+        sizes = [n if wanted is None else wanted for n, wanted in zip(shape, sizes, strict=True)]
+    sizes = per_axis(name, "output_size", sizes, dims, 0)
+    return _divided(shape, sizes)
 
 
-def _counts(axes: Axes, pads: tuple[int, ...] | None = None) -> Any:
-    """The number of cells of each window, including up to ``pads`` cells beyond the input; a single number if all are equal."""
-    along = []
-    for a, axis in enumerate(axes):
-        if pads is None:
-            counts = np.zeros(axis.out, np.intp)
-            for _, windows, _ in axis.places:
-                counts[windows] += 1
-        else:
-            counts = np.minimum(axis.starts + axis.kernel, axis.size + pads[a]) - axis.starts
-        along.append(counts)
-    counts = functools.reduce(np.multiply.outer, along)
-    return counts.flat[0].item() if counts.size and (counts == counts.flat[0]).all() else counts
+@functools.lru_cache(maxsize=1024)
+def _divided(sizes: tuple[int, ...], outs: tuple[int, ...]) -> Axes:
+    """The windows that divide images of ``sizes`` evenly."""
+    return Axes(map(adaptive, sizes, outs))
 
 
 public(__name__)

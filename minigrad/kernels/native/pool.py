@@ -42,8 +42,7 @@ def max_pool_back(g: np.ndarray, which: Any, outer: Sequence[int], axes: Axes) -
 
 def _summed(name: str, x: np.ndarray, shape: tuple[int, ...], axes: Axes) -> Any:
     """One of the two below: of x, into an array of ``shape``; not one window, which is a sum like any other."""
-    found = lines(x)
-    if axes.table is None or found is None or axes[-1].size > ROW or axes.windows == 1:
+    if axes.windows == 1 or axes.table is None or axes[-1].size > ROW or (found := lines(x)) is None:
         return NotImplemented
     y = np.empty(shape, np.float32)
     places = [(a, math.prod(a.shape[2:])) for a in (found[0], y)]
