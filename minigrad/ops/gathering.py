@@ -31,10 +31,12 @@ from minigrad.ops import elementwise as ew
 from minigrad.ops import signatures as like
 from minigrad.ops.arguments import along, factor, number_of, positive_dim, require_dtype, whole
 from minigrad.ops.batching import leading, sample_by_sample
-from minigrad.ops.index import getitem, plain_index, positions_of, put_add, samples_written, setitem, store, two_steps
+from minigrad.ops.index import getitem, grid, plain_index, positions_of, put_add, samples_written, setitem, store, two_steps
 from minigrad.ops.precision import in_float32
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Operand, Tensor, called_as
+
+POSITIONS = np.dtype(np.intp)
 
 # ------------------------------------------------------------------------------ along one dimension
 
@@ -51,7 +53,11 @@ def _integers(name: str, index: Any) -> np.ndarray:
 
 def _check_bounds(name: str, index: np.ndarray, size: int, dim: int, lowest: int = 0) -> None:
     index = numbers_of(index)
-    if index.size and not lowest <= index.min() <= index.max() < size:
+    if lowest == 0 and index.dtype is POSITIONS:  # negative ones are large without their sign: one pass, and not two
+        outside = index.size and index.view(np.uintp).max() >= size
+    else:
+        outside = index.size and not lowest <= index.min() <= index.max() < size
+    if outside:
         wrong = index[(index < lowest) | (index >= size)].flat[0]
         raise IndexError(f"{name}: index {wrong} is out of bounds for dimension {dim} with size {size}")
 
@@ -68,14 +74,15 @@ def _as_before(x: Any, input: Any) -> Any:
 
 def _grid(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple:
     """The key of gather and scatter: for ``dim=1``, element (i, j, k) of ``index`` refers to position (i, index[i, j, k], k)."""
-    array, dim = each_sample(np.atleast_1d, _integers(name, index)), positive_dim(name, dim, len(shape))
+    array, dim = _integers(name, index), positive_dim(name, dim, len(shape))
+    if not array.ndim:
+        array = each_sample(np.atleast_1d, array)
     if array.ndim != len(shape):
         raise ShapeError(f"{name}: index of shape {array.shape} must have as many dimensions as the tensor of shape {shape}")
     if array.size and any(n > s for d, (n, s) in enumerate(zip(array.shape, shape, strict=True)) if d != dim):
         raise ShapeError(f"{name}: index of shape {array.shape} is larger than the tensor of shape {shape} in a dimension other than {dim}")
     _check_bounds(name, array, shape[dim], dim)
-    axes = [np.arange(n).reshape(-1, *[1] * (array.ndim - 1 - d)) for d, n in enumerate(array.shape)]
-    return (*axes[:dim], array, *axes[dim + 1 :])
+    return grid(array.shape, dim, array)
 
 
 @known_as("GatherBackward0")
@@ -163,8 +170,8 @@ def scatter(input: Tensor, dim: int, index: Operand, src: Operand, *, reduce: st
         return scatter_add(input, dim, index, src)
     if reduce not in (None, "multiply"):
         raise ValueError(f"scatter: reduce must be None, 'add' or 'multiply', not {reduce!r}")
-    x, grid, v = _scattered("scatter", input, dim, index, src)
-    out = _as_before(setitem(x, v, index=grid) if reduce is None else _multiplied(x, grid, v), input)
+    x, key, v = _scattered("scatter", input, dim, index, src)
+    out = _as_before(setitem(x, v, index=key) if reduce is None else _multiplied(x, key, v), input)
     return entitled(out, f"ScatterBackward{(0 if hasattr(src, 'dtype') else 1) + (0 if reduce is None else 2)}")
 
 
@@ -201,8 +208,8 @@ def scatter_add(input: Tensor, dim: int, index: Operand, src: Operand) -> Tensor
     >>> mg.scatter_add(mg.zeros(3), 0, mg.tensor([0, 2, 2]), mg.tensor([1.0, 2.0, 3.0]))
     tensor([1., 0., 5.])
     """
-    x, grid, v = _scattered("scatter_add", input, dim, index, src)
-    return _as_before(index_put(x, grid, v, accumulate=True), input)
+    x, key, v = _scattered("scatter_add", input, dim, index, src)
+    return _as_before(index_put(x, key, v, accumulate=True), input)
 
 
 @joint
@@ -263,8 +270,8 @@ def scatter_reduce(input: Tensor, dim: int, index: Operand, src: Tensor, reduce:
     """
     if reduce not in REDUCTIONS:
         raise ValueError(f"scatter_reduce: reduce must be one of {', '.join(REDUCTIONS)}, not {reduce!r}")
-    x, grid, v = _scattered("scatter_reduce", input, dim, index, src)
-    return _as_before(_reduced(x, grid, v, reduce, include_self), input)
+    x, key, v = _scattered("scatter_reduce", input, dim, index, src)
+    return _as_before(_reduced(x, key, v, reduce, include_self), input)
 
 
 @known_as("IndexReduceBackward0")
@@ -284,9 +291,8 @@ def index_reduce(input: Tensor, dim: int, index: Operand, source: Tensor, reduce
     source = _source("index_reduce", input, dim, array.size, source)
     x = _vector(input)
     shape = shape_of(x)
-    grid = [np.arange(n).reshape(-1, *[1] * (len(shape) - 1 - d)) for d, n in enumerate(shape)]
-    grid[dim] = each_sample(lambda a: a.reshape(-1, *[1] * (len(shape) - 1 - dim)), array)
-    return _as_before(_reduced(x, tuple(grid), source, reduce, include_self), input)
+    places = each_sample(lambda a: a.reshape(-1, *[1] * (len(shape) - 1 - dim)), array)
+    return _as_before(_reduced(x, grid(shape, dim, places), source, reduce, include_self), input)
 
 
 def _line(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[int, np.ndarray]:
@@ -295,7 +301,7 @@ def _line(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[int,
     if array.ndim > 1:
         raise ShapeError(f"{name}: the index must be a vector, not of shape {array.shape}")
     _check_bounds(name, array, (shape or (1,))[dim], dim)
-    return dim, each_sample(np.ravel, array)
+    return dim, array if array.ndim else each_sample(np.ravel, array)
 
 
 @known_as("IndexSelectBackward0")

@@ -305,6 +305,18 @@ def setitem(x: Array, v: Array, index: Any, overwrite: bool = False) -> Array:
     return out
 
 
+def grid(shape: tuple[int, ...], dim: int, places: Any) -> tuple:
+    """The key of an array with positions along ``dim`` for each element of ``shape``: position (i, places[i, j, k], k) for ``dim=1``.
+
+    >>> grid((2, 1), 1, np.array([[5], [3]]))
+    (array([[0],
+           [1]]), array([[5],
+           [3]]))
+    """
+    ndim = len(shape)
+    return tuple([places if d == dim else np.arange(n).reshape(n, *[1] * (ndim - 1 - d)) for d, n in enumerate(shape)])
+
+
 def _repeats(index: tuple) -> bool:
     """Whether an index may have repeated positions: not with slices and masks alone."""
     return any(isinstance(k, ARRAYS) and k.dtype.kind != "b" for k in index)

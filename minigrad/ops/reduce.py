@@ -29,6 +29,7 @@ from minigrad.engine import (
     linear_in,
     op,
     public,
+    shape_of,
     tangent,
     titling,
 )
@@ -531,12 +532,15 @@ def _picked(name: str, x: Any, indices: Any, dim: int) -> ValuesIndices:
     It is what the function ``name`` returns.
     """
     places = getattr(indices, "_data", indices)
-    if not x.shape:
+    shape = shape_of(x)
+    if not shape:
         return _RETURNED[name](reshape(x, ()), indices)
-    axis = positive_dim("gather", dim, len(x.shape))
-    key: list[Any] = [np.arange(n).reshape(-1, *[1] * (places.ndim - 1 - i)) for i, n in enumerate(places.shape)]
-    key[axis : axis + places.ndim + 1 - len(x.shape)] = [places if places.ndim or is_batched(places) else int(places)]
-    return _RETURNED[name](index.getitem(x, index=tuple(key)), indices)
+    axis = positive_dim("gather", dim, len(shape))
+    if places.ndim == len(shape):
+        return _RETURNED[name](index.getitem(x, index=index.grid(places.shape, axis, places)), indices)
+    key = index.grid(places.shape, -1, None)
+    at = places if places.ndim or is_batched(places) else int(places)
+    return _RETURNED[name](index.getitem(x, index=(*key[:axis], at, *key[axis:])), indices)
 
 
 def _other(name: str, dim: Any, other: Any) -> Any:

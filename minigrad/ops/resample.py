@@ -6,25 +6,29 @@ sum of the pixels around each point. It is linear in the pixels, and smooth in a
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
-from minigrad.engine import ShapeError, entitled, known_as, public
-from minigrad.ops.arguments import whole
+from minigrad.engine import ShapeError, entitled, known_as, public, shape_of
+from minigrad.ops.arguments import along, whole
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.elementwise import where
-from minigrad.ops.gathering import index_select
 from minigrad.ops.index import getitem
 from minigrad.ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, take_cells
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import reshape, transpose, unsqueeze
-from minigrad.tree import array_of
+from minigrad.tree import array_of, unwrapped
 from minigrad.types import Tensor
+
+F = TypeVar("F", bound=Callable[..., np.ndarray])
+SMALL = 1 << 14  # elements of a matrix, at most, that is kept for the next call
 
 # -------------------------------------------------------------------------------------------- another size
 
@@ -61,6 +65,22 @@ _MODES: dict[str, tuple[int | None, int, Any]] = {
 _TITLES = {mode: "".join(part.capitalize() for part in mode.split("-")) for mode in _MODES}  # in PyTorch's names of nodes
 
 
+def _kept(function: F) -> F:
+    """``function`` of sizes and options, which keeps the small arrays that it made: all calls share these."""
+
+    @functools.lru_cache(maxsize=256)
+    def small(*args: Any) -> np.ndarray:
+        made = function(*args)
+        made.flags.writeable = False
+        return made
+
+    def call(size: int, out: int, *options: Any) -> np.ndarray:
+        return small(size, out, *options) if size * out <= SMALL else function(size, out, *options)
+
+    return functools.update_wrapper(call, function)  # type: ignore[return-value]
+
+
+@_kept
 def _interpolation(size: int, out: int, reach: int, align_corners: bool, scale: float | None, dtype: Any) -> np.ndarray:
     """The matrix (out, size) that takes pixels to pixels between them, linear (``reach`` 1) or cubic (2)."""
     if align_corners:
@@ -82,6 +102,7 @@ def _interpolation(size: int, out: int, reach: int, align_corners: bool, scale: 
     return matrix.astype(dtype)
 
 
+@_kept
 def _filtering(size: int, out: int, mode: str, align_corners: bool, scale: float | None, dtype: Any) -> np.ndarray:
     """The matrix (out, size) of a filter that is widened if the image shrinks, so that every pixel contributes: Pillow's resampling."""
     _, reach, filter = _MODES[mode]
@@ -98,6 +119,7 @@ def _filtering(size: int, out: int, mode: str, align_corners: bool, scale: float
     return np.divide(matrix, total, out=matrix, where=total != 0).astype(dtype)
 
 
+@_kept
 def _nearest(size: int, out: int, mode: str, dims: int, scale: float | None, dtype: Any) -> np.ndarray:
     """The index of the pixel that each new pixel copies, rounded as in PyTorch: in float32, except for float64 lines and volumes."""
     if dims == 2 and mode == "nearest":  # for these sizes of images the result is exact for any scale
@@ -142,7 +164,7 @@ def interpolate(
     >>> interpolate(mg.tensor([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
-    shape = tuple(input.shape)
+    shape, dtype = shape_of(input), unwrapped(input).dtype
     dims = len(shape) - 2
     flat = mode in ("nearest", "nearest-exact", "area")
     wanted, reach, filter = _MODES.get(mode, (0, 0, None))
@@ -158,8 +180,8 @@ def interpolate(
         raise ValueError("interpolate: give either size or scale_factor")
     if size is not None and recompute_scale_factor:
         raise ValueError("interpolate: recompute_scale_factor has no meaning with a size")
-    if reach and input.dtype.kind != "f":
-        raise TypeError(f"interpolate: mode {mode!r} needs floating pixels, not {input.dtype.name}; convert them, as in x.float()")
+    if reach and dtype.kind != "f":
+        raise TypeError(f"interpolate: mode {mode!r} needs floating pixels, not {dtype.name}; convert them, as in x.float()")
     given = size if scale_factor is None else scale_factor
     each = list(given) if isinstance(given, (list, tuple)) else [given] * dims
     if len(each) != dims:
@@ -181,13 +203,13 @@ def interpolate(
         if n == m and scale in (None, 1.0):
             continue
         if flat:
-            out = index_select(out, dim, _nearest(n, m, mode, dims, scale, input.dtype))
+            out = getitem(out, index=along(dim, _nearest(n, m, mode, dims, scale, dtype)))
         else:
             if antialias:
-                matrix = _filtering(n, m, mode, bool(align_corners), scale, input.dtype)
+                matrix = _filtering(n, m, mode, bool(align_corners), scale, dtype)
             else:
-                matrix = _interpolation(n, m, reach, bool(align_corners), scale, input.dtype)
-            out = transpose(matmul(transpose(out, dim, -1), matrix.T), dim, -1)
+                matrix = _interpolation(n, m, reach, bool(align_corners), scale, dtype)
+            out = transpose(matmul(transpose(out, dim, -1), matrix.T), dim, -1) if i < dims - 1 else matmul(out, matrix.T)
     return out if out is input else entitled(out, f"Upsample{_TITLES[mode]}{dims}D{'Aa' if antialias else ''}Backward0")
 
 
