@@ -33,7 +33,7 @@ from minigrad.engine import (
     tangent,
     titling,
 )
-from minigrad.kernels.quiet import cast_quietly, quiet
+from minigrad.kernels.quiet import cast_quietly, quiet, quietly
 from minigrad.kernels.sorting import sorted_places, top_places
 from minigrad.kernels.sums import add_reduce, running_sum
 from minigrad.kernels.threads import one_blas_thread
@@ -188,11 +188,10 @@ def _variance(name: str, x: np.ndarray, dim: Any, correction: float, keepdim: An
     axes = _axes(name, x.shape, dim, keepdim)
     count = _count(x.shape, axes)
     wide = x.astype(F32) if x.dtype == F16 else x
-    with np.errstate(over="ignore", invalid="ignore"):  # infinities give inf or NaN, which is correct
+    with quietly():  # infinities give inf or NaN, which is correct; 0 / 0 for a single element, or for none
         centred = np.asarray(wide - add_reduce(wide, axes, True) / (count or math.nan))
         total = add_reduce(np.multiply(centred, centred, out=centred), axes, keepdim)
-    degrees = builtins.max(0, count - correction) if count else 0
-    variance = quiet().run(np.true_divide, total, degrees)  # 0 / 0 for a single element, or for none
+        variance = np.true_divide(total, builtins.max(0, count - correction) if count else 0)
     return variance if wide is x else variance.astype(x.dtype)
 
 
@@ -211,7 +210,7 @@ def _std_x(g, x, out, dim, correction, keepdim):
 @op(x=_std_x)
 def _std(x: Array, dim: Dims, correction: float, keepdim: bool) -> Array:
     out = np.sqrt(_variance("std", x, dim, correction, keepdim))
-    if x.dtype == F32 and np.isinf(out).any():  # squares may overflow where deviations do not
+    if x.dtype == F32 and np.count_nonzero(np.isinf(out)):  # squares may overflow where deviations do not
         with np.errstate(over="ignore"):
             out = np.sqrt(_variance("std", x.astype(np.float64), dim, correction, keepdim)).astype(F32)
     return out

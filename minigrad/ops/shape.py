@@ -7,6 +7,7 @@ without a copy of elements, wherever numpy can make one.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
@@ -544,13 +545,17 @@ def _stack_xs_forward(t, dim):
 def _stack(*xs: Array, dim: int) -> Array:
     if not xs:
         raise ShapeError("stack: at least one tensor is needed")
-    shape = shape_of(xs[0])
-    for i, x in enumerate(xs):
-        if shape_of(x) != shape:
-            raise ShapeError(f"stack: tensor {i} has shape {shape_of(x)}, the first has {shape}; they must be equal")
+    arrays = [x if type(x) is np.ndarray else np.asarray(x) for x in xs]
+    shape = arrays[0].shape
     axis = positive_dim("stack", dim, len(shape) + 1)
     new = (*[slice(None)] * axis, None)
-    return np.concatenate([np.asarray(x)[new] for x in xs], axis)  # what np.stack does, in half the time for few numbers
+    try:
+        return np.concatenate([x[new] for x in arrays], axis)  # what np.stack does, in half the time for few numbers
+    except (ValueError, IndexError):
+        for i, x in enumerate(arrays):
+            if x.shape != shape:
+                raise ShapeError(f"stack: tensor {i} has shape {x.shape}, the first has {shape}; they must be equal") from None
+        raise
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -774,15 +779,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         raise NotImplementedError(f"pad: unknown mode {mode!r}; there are constant, reflect, replicate and circular")
     if mode != "constant" and value:
         raise ValueError(f"pad: value={value} has no meaning in mode {mode!r}")
-    widths = [(pads[i], pads[i + 1]) for i in range(0, len(pads), 2)]
-    widths = [(0, 0)] * (len(shape) - len(widths)) + widths[::-1]
-    for d, (s, (before, after)) in enumerate(zip(shape, widths, strict=True)):
-        if s + before + after < 0 or min(before, 0) + min(after, 0) + s < 0:
-            raise ShapeError(f"pad: {(before, after)} takes away more than the {s} elements of dimension {d} of shape {shape}")
-    shrunk = tuple([(max(-a, 0), max(-b, 0)) for a, b in widths])
-    grown = tuple([(max(a, 0), max(b, 0)) for a, b in widths])
+    shrunk, grown, cropped = _widths(shape, pads)
     first = mode in ("constant", "circular")  # the other modes pad before they crop, as in PyTorch
-    cropped = any(side for pair in shrunk for side in pair)
     if cropped and first:
         input = crop(input, shrunk)
         if not any(side for pair in grown for side in pair):
@@ -796,6 +794,18 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if pads and mode != "circular":
         entitled(padded, f"{'Reflection' if mode == 'reflect' else 'Replication'}Pad{len(pads) // 2}DBackward0")
     return padded
+
+
+@functools.lru_cache(maxsize=1024)
+def _widths(shape: tuple[int, ...], pads: tuple[int, ...]) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...], bool]:
+    """How much is taken away and how much is added, a pair (before, after) for each dimension; and whether anything is taken away."""
+    widths = [(pads[i], pads[i + 1]) for i in range(0, len(pads), 2)]
+    widths = [(0, 0)] * (len(shape) - len(widths)) + widths[::-1]
+    for d, (s, (before, after)) in enumerate(zip(shape, widths, strict=True)):
+        if s + before + after < 0 or min(before, 0) + min(after, 0) + s < 0:
+            raise ShapeError(f"pad: {(before, after)} takes away more than the {s} elements of dimension {d} of shape {shape}")
+    shrunk = tuple([(max(-a, 0), max(-b, 0)) for a, b in widths])
+    return shrunk, tuple([(max(a, 0), max(b, 0)) for a, b in widths]), any(side for pair in shrunk for side in pair)
 
 
 def _pad_dim(x: Any, dim: int, before: int, after: int, mode: str) -> Any:
