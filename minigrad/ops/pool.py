@@ -683,10 +683,8 @@ def _adaptive_axes(name, x, dims, output_size) -> Axes:
     if len(sizes) != dims:
         raise ShapeError(f"{name}: output_size must be an int or {dims} of them, not {output_size}")
     shape = shape_of(x)[2:]
-    if None in sizes:
-        sizes = [n if wanted is None else wanted for n, wanted in zip(shape, sizes, strict=True)]
-    sizes = per_axis(name, "output_size", sizes, dims, 0)
-    return _divided(shape, sizes)
+    wanted = [n if size is None else size for n, size in zip(shape, sizes, strict=True)]
+    return _divided(shape, per_axis(name, "output_size", wanted, dims, 0))
 
 
 @functools.lru_cache(maxsize=1024)
