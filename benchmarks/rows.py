@@ -92,6 +92,13 @@ ROWS: dict[str, Row] = {
     "group-norm": Row("group_norm, 32 channels, 8 groups, 32x32, batch 32", *_map("group_norm", 32, 32, 32, 32, num_groups=8)),
     "cumsum": Row("cumsum, 512 rows of 1024", *_map("cumsum", 512, 1024, dim=1)),
     "topk": Row("topk of 5, 512 rows of 1024", *_map("topk", 512, 1024, k=5)),
+    "batch-norm-small": Row("batch_norm, 8 channels, 4x4, batch 2", *_map("batch_norm", 2, 8, 4, 4)),
+    "layer-norm-small": Row("layer_norm, 16 features, batch 8", *_map("layer_norm", 8, 16, normalized_shape=(16,))),
+    "avg-pool-small": Row("avg_pool2d 2x2, 8 channels, 4x4, batch 2", *_map("avg_pool2d", 2, 8, 4, 4, kernel_size=2)),
+    "max-pool-small": Row("max_pool2d 2x2, 8 channels, 4x4, batch 2", *_map("max_pool2d", 2, 8, 4, 4, kernel_size=2)),
+    "softmax-small": Row("softmax, 16 classes, batch 8", *_map("softmax", 8, 16, dim=1)),
+    "gelu-small": Row("gelu, 16 features, batch 8", *_map("gelu", 8, 16)),
+    "topk-small": Row("topk of 3, 8 rows of 16", *_map("topk", 8, 16, k=3)),
     "with-logits": Row("binary_cross_entropy_with_logits, 131072", "with_logits", {"n": 131072}, {"n": 10}),
     "linear": Row(
         "linear 1024 → 1024, batch 64", "linear", {"n": 64, "inputs": 1024, "outputs": 1024}, {"n": 2, "inputs": 8, "outputs": 8}
@@ -100,6 +107,7 @@ ROWS: dict[str, Row] = {
     "gradcheck": Row("gradcheck of conv2d, 402 elements", "gradcheck", {"size": 7}, {"size": 3}),
     "lenet": Row("LeNet-5 training step, batch 64", *_model("step", "lenet5", 64, (1, 28, 28))),
     "resnet": Row("ResNet-20 training step, batch 128, 32x32", *_model("step", "resnet20", 128, (3, 32, 32))),
+    "resnet-4": Row("ResNet-20 training step, batch 4, 32x32", *_model("step", "resnet20", 4, (3, 32, 32))),
     "resnet18": Row("ResNet-18 training step, batch 4, 224x224", *_model("step", "resnet18", 4, (3, 224, 224))),
     "per-sample": Row("LeNet-5, a gradient for each of 64 images", *_model("per_sample", "lenet5", 64, (1, 28, 28))),
     "ensemble": Row("16 LeNet-5 on one batch of 16 images", *_ensemble("lenet5", 16, 16, (1, 28, 28))),
