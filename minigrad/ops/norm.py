@@ -279,11 +279,12 @@ def _standardized(input, weight, bias, **options):
 
 
 def move_running(name: str, running: Any, value: Any, momentum: float) -> None:
-    """Move running statistics, if there are any, towards those of a batch, the array ``value``, by ``momentum``."""
+    """Move running statistics, if there are any, towards those of a batch, ``value``, by ``momentum``."""
     if running is None:
         _check_momentum(name, momentum)
     else:
         number(name, "momentum", momentum)
+        value = array_of(value)
         refuse_write(f"{name}, which moves its running statistics", array_of(running), value)
         with no_grad():
             running[...] = wrap(add(mul(array_of(running), 1.0 - momentum), mul(value, momentum)))
