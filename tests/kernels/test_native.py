@@ -223,7 +223,13 @@ def test_rounding_of_gelu(level):
     assert np.abs(back - slope).max() < 3e-7
 
 
-# ----------------------------------------------------------------------------------------------------- rows, moments
+@LEVELS
+def test_softplus_is_not_below_zero(level):
+    with native.force(level):
+        assert not np.signbit(mg.nn.functional.softplus(mg.tensor([-200.0, -np.inf, -90.0])).numpy()).any()
+
+
+# -------------------------------------------------------------------------------------------------------------- rows
 
 ROWS = {
     "softmax": (1, softmax._softmax.op.kernel),

@@ -302,7 +302,7 @@ static inline float with_logits_slope(float x, float t) {
 }
 OF_X_AND(t, with_logits, (1.0f - t) * x - logsigmoid_(x))
 OF_X_AND(t, with_logits_slope, with_logits_slope(x, t) * share, float share)
-OF_X(softplus, x * beta > threshold ? x : logsigmoid_(-(x * beta)) * -inverse, float beta, float threshold, float inverse)
+OF_X(softplus, x * beta > threshold ? x : 0.0f - logsigmoid_(-(x * beta)) * inverse, float beta, float threshold, float inverse)
 OF_G_AND(x, softplus_back, x * beta > threshold ? g : g * sigmoid_(x * beta), float beta, float threshold)
 
 OF_X(elu, x > 0.0f ? x * scale : exp_less_one(x * rate) * low, float scale, float low, float rate)
