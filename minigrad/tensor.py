@@ -133,6 +133,8 @@ def to_array(data: Any, dtype: Any = None, copy: bool | None = None, name: str =
         array = cast_quietly(array, dtype)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
+    if (same := np.dtype(array.dtype.char)) is not array.dtype:  # a copy, as a pickle has: kernels ask which dtype it is by `is`
+        array = array.view(same)
     if copy and (array is data or array.base is not None or isinstance(data, (np.ndarray, TensorBase))):
         array = array.copy()
     return array
@@ -966,7 +968,9 @@ class Tensor(TensorBase, metaclass=_TensorType):
 
     @classmethod
     def _unpickle(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:
-        return cls._rebuild(array if array.base is None else array.copy(), requires_grad, grad)  # not the pickle's buffer
+        return cls._rebuild(
+            array.astype(np.dtype(array.dtype.char)), requires_grad, grad
+        )  # not the pickle's buffer, nor its copy of the dtype
 
     @classmethod
     def _rebuild(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:

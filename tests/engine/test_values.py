@@ -1410,3 +1410,14 @@ def test_attributes_of_the_users():
     y = x * 2
     y.tag = 3
     assert copy.copy(y).tag == 3 and copy.copy(y).grad_fn is y.grad_fn
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64, np.bool_])
+def test_a_dtype_that_a_pickle_copied_is_that_of_numpy(dtype):
+    """Kernels ask by `is`: a model out of a pickle would have been left to numpy."""
+    array = pickle.loads(pickle.dumps(np.ones(3, dtype)))
+    assert array.dtype is not np.dtype(dtype)
+    for t in (mg.tensor(array), mg.from_numpy(array), pickle.loads(pickle.dumps(mg.tensor(array)))):
+        assert t.numpy().dtype is np.dtype(dtype)
+    mg.from_numpy(array)[0] = 0
+    assert not array[0]  # the memory is shared all the same
