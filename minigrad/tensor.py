@@ -968,9 +968,8 @@ class Tensor(TensorBase, metaclass=_TensorType):
 
     @classmethod
     def _unpickle(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:
-        return cls._rebuild(
-            array.astype(np.dtype(array.dtype.char)), requires_grad, grad
-        )  # not the pickle's buffer, nor its copy of the dtype
+        own = array.astype(np.dtype(array.dtype.char))  # not the pickle's buffer, nor its copy of the dtype
+        return cls._rebuild(own, requires_grad, grad)
 
     @classmethod
     def _rebuild(cls, array: np.ndarray, requires_grad: bool, grad: Any) -> Tensor:

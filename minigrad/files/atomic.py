@@ -32,7 +32,6 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     import secrets
 
     given, path = path, os.path.realpath(path)
-    temporary = os.path.join(os.path.dirname(path), f".minigrad-{secrets.token_hex(8)}.tmp")
     mode = os.stat(path).st_mode if os.path.exists(path) else None
     if mode is not None and not stat.S_ISREG(mode):  # a device or a pipe is written to, not replaced
         buffer = io.BytesIO()  # they cannot seek
@@ -40,6 +39,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with _named(given), open(path, "wb") as device:
             device.write(buffer.getbuffer())
         return
+    temporary = os.path.join(os.path.dirname(path), f".minigrad-{secrets.token_hex(8)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         with _named(given, temporary):

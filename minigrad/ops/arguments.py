@@ -263,9 +263,10 @@ def _kind(value: Any) -> str:
 
 def require_dtype(name: str, input: Any, **others: Any) -> None:
     """Raise ``RuntimeError`` unless the Tensors and arrays among ``others`` have the dtype of ``input``; None and numbers have none."""
+    dtype = input.dtype
     for what, other in others.items():
-        if other is not None and getattr(other, "dtype", input.dtype) != input.dtype:
-            raise RuntimeError(f"{name}: input is {input.dtype.name} but {what} is {other.dtype.name}; convert one, as in x.to(w.dtype)")
+        if other is not None and getattr(other, "dtype", dtype) != dtype:
+            raise RuntimeError(f"{name}: input is {dtype.name} but {what} is {other.dtype.name}; convert one, as in x.to(w.dtype)")
 
 
 def along(dim: int, key: Any) -> tuple:

@@ -39,8 +39,8 @@ def masked_scale(input: Array, keep: Array, scale: float) -> Array:
 def random_keep(shape: tuple[int, ...], p: float) -> np.ndarray:
     """A boolean array, each element False with probability ``p``.
 
-    One random byte per element is compared with 256 p; only if it equals floor(256 p), and that is less, a random float decides. This is exact for
-    every ``p``, and three times as fast as one float per element.
+    One random byte per element is compared with 256 p; only if it equals floor(256 p), and 256 p is no whole number, a random float decides. This is
+    exact for every ``p``, and three times as fast as one float per element.
     """
     edge = math.floor(p * 256.0)
     rest = p * 256.0 - edge  # the fraction of the bytes equal to `edge` that is dropped

@@ -187,13 +187,6 @@ def _check_dtypes(name: str, input: Any, **parameters: Any) -> None:
 
 def _check(name: str, input: Any, channels: int, **vectors: Any) -> None:
     """Per-channel vectors must have one entry for each channel, and dtypes that fit."""
-    dtype, size = input.dtype, (channels,)
-    for v in vectors.values():
-        if v is not None and (v.dtype is not dtype or v.shape != size if hasattr(v, "dtype") else True):
-            break
-    else:
-        if dtype.kind == "f":
-            return
     _check_dtypes(name, input, **vectors)
     for key, v in vectors.items():
         if v is not None and shape_of_any(v) != (channels,):

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, RED, GREY = "#2c6fbb", "#c8442f", "#666666"
-SCALE: dict[str, Any] = {
-    "vmin": 0.0,
-    "vmax": 1.0,
-}  # of what as_picture returns; matplotlib's own makes the least of a picture its lowest colour
+# The brightness of what as_picture returns; matplotlib's own scale makes the least of a picture its lowest colour.
+SCALE: dict[str, Any] = {"vmin": 0.0, "vmax": 1.0}
 
 
 def new_figure(width: float, height: float) -> Figure:

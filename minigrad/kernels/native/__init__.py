@@ -6,7 +6,8 @@ numpy is complete without it. A kernel of numpy (or a formula, which serves Tens
     def sigmoid(x): ...
 
 What is called then is the twin if there is a library, and the first argument is a large enough array of float32 (of any size, where numpy calls many
-functions: ``times=0``), and the twin can do it; else the function itself. A twin returns ``NotImplemented`` for what it cannot do: another dtype, a Tensor, a layout.
+functions: ``times=0``), and the twin can do it; else the function itself. A twin returns ``NotImplemented`` for what it cannot do: another dtype, a
+Tensor, a layout.
 
 The library is loaded when a twin is first wanted. ``MINIGRAD_NATIVE=0`` switches it off; another value (``v2``, ``v3``) is the level of
 instructions to use in place of the processor's best. Calls go through ctypes: the GIL is free meanwhile.

@@ -709,14 +709,14 @@ enum { ROWS = 64, COLUMNS = 512 };
 
 /* Calls `strip` for the vectors of `wide` columns, from the k-th on: ABREAST at once as long as there are so many, then one, of which `some` count. */
 enum { ABREAST = 4 };
-#define STRIPS(wide, strip)                                                                       \
-    do {                                                                                         \
-        Long k = 0, some = LANES;                                                                \
-        for (; k + ABREAST * LANES <= (wide); k += ABREAST * LANES) strip(ABREAST);                    \
-        for (; k < (wide); k += LANES) {                                                         \
-            some = least(LANES, (wide)-k);                                                       \
-            strip(1);                                                                            \
-        }                                                                                        \
+#define STRIPS(wide, strip)                                                               \
+    do {                                                                                  \
+        Long k = 0, some = LANES;                                                         \
+        for (; k + ABREAST * LANES <= (wide); k += ABREAST * LANES) strip(ABREAST);       \
+        for (; k < (wide); k += LANES) {                                                  \
+            some = least(LANES, (wide)-k);                                                \
+            strip(1);                                                                     \
+        }                                                                                 \
     } while (0)
 
 static inline __attribute__((always_inline)) Vector load_of(const float *from, Long some) {
@@ -748,11 +748,16 @@ static inline __attribute__((always_inline)) void columns_of(const float *x, Lon
         }
 }
 
-/* What all parts together have: the mean of their sums is infinite where a number is, the one that is put together may be NaN there. */
-static inline void found(double of_sums, double m, double square, float *mean, float *variance, float *scale, float w, float eps) {
-    *mean = (float)(isfinite(of_sums) ? m : of_sums);
-    *variance = isfinite(of_sums) ? (float)(square < 0.0 ? 0.0 : square) : NAN;
-    *scale = 1.0f / sqrtf(*variance + eps) * w;
+/* Mean, variance and the factor of what `wide` columns or channels have in all parts: `n` times the mean of some numbers each, `count` numbers in all.
+ * The mean of the sums is infinite where a number is; the one that is put together may be NaN there. */
+static inline void found(const double *sums, const double *means, const double *squares, Long wide, Long n, Long count, const float *w, float eps,
+                         float *mean, float *variance, float *scale) {
+    for (Long k = 0; k < wide; k++) {
+        double of_sums = sums[k] / n, square = squares[k] / count;
+        mean[k] = (float)(isfinite(of_sums) ? means[k] : of_sums);
+        variance[k] = isfinite(of_sums) ? (float)(square < 0.0 ? 0.0 : square) : NAN;
+        scale[k] = 1.0f / sqrtf(variance[k] + eps) * w[k];
+    }
 }
 
 void NAME(normalize_columns)(const float *x, const float *w, const float *b, float *y, float *mean, float *variance, Long columns, Long n,
@@ -766,7 +771,7 @@ void NAME(normalize_columns)(const float *x, const float *w, const float *b, flo
             STRIPS(wide, OF_STRIP);
 #undef OF_STRIP
         }
-        for (Long k = 0; k < wide; k++) found(sums[k] / n, means[k], squares[k] / n, mean + c + k, variance + c + k, scale + k, w[c + k], eps);
+        found(sums, means, squares, wide, n, n, w + c, eps, mean + c, variance + c, scale);
         for (Long r = 0; r < n; r++) {
             const float *from = x + r * pitch + c;
             float *restrict to = y + r * pitch + c;
@@ -789,12 +794,18 @@ static inline __attribute__((always_inline)) void columns_of_back(const float *g
         for (int k = 0; k < LANES; k++) totals[v * LANES + k] += total[v][k], dots[v * LANES + k] += dot[v][k];
 }
 
-/* The gradient in x is g `of_g` + (x - mean) `of_x` + `add`, for sums over `count` numbers. */
-static inline void back_factors(double total, double dot, double scale, double weight, float gm, float gv, Long count, float *of_g, float *of_x,
-                                float *add) {
-    *of_g = (float)scale * (float)weight;
-    *of_x = (float)((2.0 * gv - scale * scale * scale * dot * weight) / count);
-    *add = (float)((gm - scale * total * weight) / count);
+/* The gradients in the parameters of `wide` columns or channels, of which each has `count` numbers; and the factors of that in x, which is g `of_g` +
+ * (x - mean) `of_x` + `add`. */
+static inline void back_factors(const double *totals, const double *dots, const float *a, const float *gm, const float *gv, const float *w, Long wide,
+                                Long count, float *dw, float *db, float *of_g, float *of_x, float *add) {
+    for (Long k = 0; k < wide; k++) {
+        double scale = a[k], weight = w[k];
+        db[k] = (float)totals[k];
+        dw[k] = (float)(dots[k] * scale);
+        of_g[k] = a[k] * w[k];
+        of_x[k] = (float)((2.0 * gv[k] - scale * scale * scale * dots[k] * weight) / count);
+        add[k] = (float)((gm[k] - scale * totals[k] * weight) / count);
+    }
 }
 
 /* The gradients of `normalize_columns`, with the names of `normalize_back`. */
@@ -810,10 +821,7 @@ void NAME(normalize_columns_back)(const float *g, const float *x, const float *m
             STRIPS(wide, OF_STRIP);
 #undef OF_STRIP
         }
-        for (Long k = 0; k < wide; k++) {
-            db[c + k] = (float)totals[k], dw[c + k] = (float)(dots[k] * a[c + k]);
-            back_factors(totals[k], dots[k], a[c + k], w[c + k], gm[c + k], gv[c + k], n, of_g + k, of_x + k, add + k);
-        }
+        back_factors(totals, dots, a + c, gm + c, gv + c, w + c, wide, n, dw + c, db + c, of_g, of_x, add);
         for (Long r = 0; r < n; r++) {
             const float *of = g + r * pitch + c, *from = x + r * pitch + c;
             float *restrict to = d + r * pitch + c;
@@ -838,7 +846,7 @@ void NAME(normalize_images)(const float *x, const float *w, const float *b, floa
                 means[k] += apart * share;
                 squares[k] += square + apart * apart * share * r * l;
             }
-        for (Long k = 0; k < wide; k++) found(sums[k] / n, means[k], squares[k] / (n * l), mean + c + k, variance + c + k, scale + k, w[c + k], eps);
+        found(sums, means, squares, wide, n, n * l, w + c, eps, mean + c, variance + c, scale);
         for (Long r = 0; r < n; r++)
             for (Long k = 0; k < wide; k++) {
                 const float *from = x + r * pitch + (c + k) * l;
@@ -865,10 +873,7 @@ void NAME(normalize_images_back)(const float *g, const float *x, const float *m,
                 totals[k] += row_sum(of, l);
                 dots[k] += dot;
             }
-        for (Long k = 0; k < wide; k++) {
-            db[c + k] = (float)totals[k], dw[c + k] = (float)(dots[k] * a[c + k]);
-            back_factors(totals[k], dots[k], a[c + k], w[c + k], gm[c + k], gv[c + k], n * l, of_g + k, of_x + k, add + k);
-        }
+        back_factors(totals, dots, a + c, gm + c, gv + c, w + c, wide, n * l, dw + c, db + c, of_g, of_x, add);
         for (Long r = 0; r < n; r++)
             for (Long k = 0; k < wide; k++) {
                 const float *of = g + r * pitch + (c + k) * l, *from = x + r * pitch + (c + k) * l;

@@ -118,26 +118,32 @@ def _parameters(count: int, *given: Any) -> list[np.ndarray] | None:
     return found
 
 
+def _run_channels(name: str, places: list[tuple[np.ndarray, int]], channels: tuple[int, int, int], *rest: Any) -> None:
+    """Call the function ``name`` for columns, or for images if a channel has several numbers of each."""
+    n, c, l = channels
+    if l == 1:
+        run(name.format("columns"), places, c, n, c, *rest, part=max(STRIP, _share(c, n)))
+    else:
+        run(name.format("images"), places, c, n, l, c * l, *rest, part=_share(c, n * l))
+
+
 def normalize(x: np.ndarray, weight: Any, bias: Any, dim: tuple[int, ...], shape: tuple[int, ...], eps: float) -> Any:
     """``(x - mean) / sqrt(var + eps) * weight + bias``, mean, and variance."""
-    rows, channels = _rows(x.shape, dim, shape), _channels(x.shape, dim, shape)
-    parameters = _parameters(math.prod(shape), weight, bias) if rows or channels else None
+    plan = _rows(x.shape, dim, shape)
+    channels = _channels(x.shape, dim, shape) if plan is None else None
+    parameters = _parameters(math.prod(shape), weight, bias) if plan or channels else None
     if parameters is None or not x.size:
         return NotImplemented
     (x,), kept = lines(x) or (x,), _kept(x.shape, dim)
     y, m, v = np.empty(x.shape, np.float32), np.empty(kept, np.float32), np.empty(kept, np.float32)
-    if rows is not None:
-        each, l, parts = rows
-        item = each * l
-        places = [(x, item), *[(p, 0) for p in parameters], (y, item), (m, each), (v, each)]
-        run("normalize", places, x.size // item, each, l, parts, eps, part=_part(item))
-    elif channels is not None:
-        n, c, l = channels
-        places = [(x, l), *[(p, 1) for p in parameters], (y, l), (m, 1), (v, 1)]
-        if l == 1:
-            run("normalize_columns", places, c, n, c, eps, part=max(STRIP, _share(c, n)))
-        else:
-            run("normalize_images", places, c, n, l, c * l, eps, part=_share(c, n * l))
+    if channels is not None:
+        l = channels[2]
+        _run_channels("normalize_{}", [(x, l), *[(p, 1) for p in parameters], (y, l), (m, 1), (v, 1)], channels, eps)
+    elif plan is not None:
+        rows, n, parts = plan
+        item = rows * n
+        places = [(x, item), *[(p, 0) for p in parameters], (y, item), (m, rows), (v, rows)]
+        run("normalize", places, x.size // item, rows, n, parts, eps, part=_part(item))
     return y, m, v
 
 
@@ -148,21 +154,18 @@ def normalize_back(
     found, small = lines(g, x), lines(m, r, gm, gv)
     if found is None or small is None or not g.size or m.shape != _kept(x.shape, dim):
         return NotImplemented
-    plan, channels = _rows(x.shape, dim, shape), _channels(x.shape, dim, shape)
-    parameters = _parameters(math.prod(shape), weight) if plan or channels else None
+    plan, parameters = _rows(x.shape, dim, shape), _parameters(math.prod(shape), weight)
     if parameters is None:
         return NotImplemented
-    if channels is not None and plan is None:
-        n, c, l = channels
+    if plan is None:
+        channels = _channels(x.shape, dim, shape)
+        if channels is None:
+            return NotImplemented
+        l = channels[2]
         d, dw, db = np.empty(x.shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
         places = [*[(a, l) for a in found], *[(a, 1) for a in (*small, *parameters)], (d, l), (dw, 1), (db, 1)]
-        if l == 1:
-            run("normalize_columns_back", places, c, n, c, part=max(STRIP, _share(c, n)))
-        else:
-            run("normalize_images_back", places, c, n, l, c * l, part=_share(c, n * l))
+        _run_channels("normalize_{}_back", places, channels)
         return d, dw, db
-    if plan is None:
-        return NotImplemented
     rows, n, parts = plan
     count, each = x.size // n, parts == n  # each: every number of a row has its own parameters, which all rows share
     size = ROWS if each else rows
