@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("kernels.c")
@@ -72,14 +73,16 @@ def build(folder: Path) -> tuple[Path | None, str]:
 
 
 def _compile(compiler: list[str], temporary: Path) -> Path:
-    """One object for each level, one with what belongs to none, and the library."""
-    objects = []
+    """One object for each level, and one with what belongs to none, at the same time; then the library."""
     dispatch = ["-DDISPATCH", f'-DSOURCE="{digest()}"']
-    for level, options in {**levels(), "plain": ""}.items():
-        objects.append(str(temporary / f"{level}.o"))
+    commands = {}
+    for level, options in reversed({"plain": "", **levels()}.items()):  # what takes longest first
         which = dispatch if level == "plain" else [f"-DLEVEL={level}"]
-        _run([*compiler, *FLAGS, *options.split(), *which, "-c", str(SOURCE), "-o", objects[-1]])
-    _run([*compiler, "-shared", *objects, "-o", str(temporary / LIBRARY), "-lm"])
+        made = str(temporary / f"{level}.o")
+        commands[made] = [*compiler, *FLAGS, *options.split(), *which, "-c", str(SOURCE), "-o", made]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # it raises what the first that failed has raised
+        list(pool.map(_run, commands.values()))
+    _run([*compiler, "-shared", *commands, "-o", str(temporary / LIBRARY), "-lm"])
     return temporary / LIBRARY
 
 
