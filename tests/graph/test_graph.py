@@ -85,6 +85,7 @@ def test_a_number_is_in_the_box_whether_a_formula_keeps_it_or_not(expression, te
     assert len(op.static) == 1 and len(g.edges) == 2
 
 
+@drawable
 def test_the_tensor_beside_a_number_has_its_name():
     """The user's, or x where it has none; what is computed is not called x where an input is."""
     w, h = mg.ones(2, requires_grad=True), mg.ones(2, requires_grad=True)
@@ -98,12 +99,14 @@ def test_the_tensor_beside_a_number_has_its_name():
     assert {"x + 1", "… × 2"} <= set(texts(graph.draw(Net(), mg.ones(2)).svg))
 
 
+@drawable
 def test_the_legend_says_what_the_colours_of_gradients_mean():
     x = mg.tensor([1.0, 2.0], requires_grad=True)
     small, large = (graph.draw((mg.sigmoid(x) * scale).sum(), backward=True) for scale in (1e-12, 1.0))
     assert "∂ vanishing" in texts(small.svg) and "∂ vanishing" not in texts(large.svg)
 
 
+@drawable
 def test_a_constant_array_is_in_the_box_or_has_one():
     class Net(nn.Module):
         def __init__(self):
@@ -676,6 +679,7 @@ def test_layers_with_an_op_between_them_are_not_repeats():
     assert g.dot.count("<b>tanh</b>") == 3 and g.dot.count("<b>linear</b>") == 4
 
 
+@drawable
 def test_two_thousand_ops_are_drawn_in_columns():
     g = graph.draw(chain(2000), depth=None)
     svg = g.svg
@@ -857,6 +861,7 @@ def test_a_picture_folds_to_fit_a_page_and_says_so():
     assert "folded to fit" not in heading(depth=None) + graph.draw(mlp(), mg.ones(1, 4)).dot.split("tooltip")[0]
 
 
+@drawable
 def test_the_caption_names_what_was_folded():
     """Backward passes are no modules; and where modules are summarised with their neighbours, none of them has a box of its own."""
 
