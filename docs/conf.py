@@ -13,8 +13,6 @@ copyright = "The minigrad authors"
 version = release = __version__
 
 extensions = ["formulas", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-if not tags.has("check"):  # noqa: F821  # Sphinx's; the checks of each commit do without pages of the source
-    extensions.append("sphinx.ext.viewcode")
 html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
 
@@ -55,6 +53,8 @@ def setup(app):
     import contents_tables
     import embedded_pages
 
+    if not app.tags.has("check"):  # the checks of each commit do without pages of the source
+        app.setup_extension("sphinx.ext.viewcode")
     app.connect("source-read", embedded_pages.on_read)
     app.connect("autodoc-process-docstring", contents_tables.add_table)
     app.connect("html-page-context", language_of)

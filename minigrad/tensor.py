@@ -13,7 +13,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Concatenate, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -1338,8 +1338,14 @@ class Tensor(TensorBase, metaclass=_TensorType):
         return self
 
     __abs__ = elementwise.abs
-    __eq__ = _equality(elementwise.eq)  # type: ignore[assignment]  # object's returns a bool
-    __ne__ = _equality(elementwise.ne)  # type: ignore[assignment]
+    if TYPE_CHECKING:  # written out: of attributes that differ from object's, which return a bool, type checkers take object's
+
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+
+    else:
+        __eq__ = _equality(elementwise.eq)
+        __ne__ = _equality(elementwise.ne)
     __lt__ = elementwise.lt
     __le__ = elementwise.le
     __gt__ = elementwise.gt

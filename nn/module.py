@@ -515,8 +515,7 @@ class Module:
 
     if TYPE_CHECKING:  # a call has the arguments and the result of the class's forward()
 
-        @property
-        def __call__(self: _HasForward[P, R]) -> Callable[P, R]: ...
+        def __call__(self: _HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
 
     else:
 

@@ -217,6 +217,8 @@ class Function:
             f"{type(self).__name__}() takes no arguments, for a Function makes no objects: call {type(self).__name__}.apply(...)"
         )
 
+    # Of four methods the arguments are those of a user's class: type checkers let any stand in place of `*args: Any, **kwargs: Any`.
+
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the results: ``forward(ctx, *args)``, or ``forward(*args)`` where there is a :meth:`setup_context`."""
@@ -227,19 +229,20 @@ class Function:
         """Save what backward needs, after ``forward(*inputs)`` returned ``output``."""
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        """The gradients of the arguments, from those of the results."""
+    def backward(*args: Any, **kwargs: Any) -> Any:
+        """The gradients of the arguments, from those of the results: ``backward(ctx, *gradients)``."""
         raise NotImplementedError("this Function has no backward: it cannot be differentiated")
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
-        """The tangents of the results, from those of the arguments (None for zeros). Not needed: without it, ``backward`` is differentiated."""
+    def jvp(*args: Any, **kwargs: Any) -> Any:
+        """The tangents of the results, from those of the arguments (None for zeros): ``jvp(ctx, *tangents)``. Not needed: without it, ``backward`` is
+        differentiated."""
         raise NotImplementedError("this Function has no jvp")
 
     @staticmethod
-    def vmap(info: VmapInfo, in_dims: tuple, *args: Any) -> tuple:
-        """The results for all samples of a ``vmap``, and the dimensions that hold them: ``(results, out_dims)``. Not needed: without it, ``vmap`` runs
-        ``forward`` and ``backward``.
+    def vmap(*args: Any, **kwargs: Any) -> tuple:
+        """The results for all samples of a ``vmap``, and the dimensions that hold them: ``vmap(info, in_dims, *args)`` returns ``(results, out_dims)``.
+        Not needed: without it, ``vmap`` runs ``forward`` and ``backward``.
 
         Args:
             info: ``batch_size``, the number of samples, and ``randomness``, as ``vmap`` was given it.

@@ -18,6 +18,7 @@ from minigrad.func.trial import Trial, nested
 from minigrad.func.vmap import vmap
 from minigrad.ops.arguments import check, shown
 from minigrad.ops.shape import reshape
+from minigrad.types import P
 
 Argnums = int | tuple[int, ...]
 
@@ -27,7 +28,7 @@ def wraps(func: Callable) -> Callable[[Callable], Callable]:
     return functools.wraps(func, [name for name in functools.WRAPPER_ASSIGNMENTS if hasattr(func, name)], ())
 
 
-def grad(func: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """The gradient of ``func``, as a function of the same arguments: ``torch.func.grad``.
 
     Args:
@@ -60,7 +61,7 @@ def grad(func: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Callabl
     return gradient
 
 
-def grad_and_value(func: Callable, argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad_and_value(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """:func:`grad`, whose result comes with the value of ``func``: ``(gradient, value)``, with ``has_aux`` ``(gradient, (value, aux))``.
 
     >>> import minigrad as mg
@@ -197,8 +198,13 @@ def _require(who: str, primals: Any, tangents: Any = ()) -> None:
 
 
 def jacrev(
-    func: Callable, argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None, _preallocate_and_copy: bool = False
-) -> Callable[..., Any]:
+    func: Callable[P, Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
+) -> Callable[P, Any]:
     """The Jacobian of ``func``, as a function of the same arguments, computed row by row: ``torch.func.jacrev``.
 
     Args:
@@ -243,7 +249,7 @@ def rows(trial: Trial, record: bool, chunk_size: int | None = None) -> list[Any]
     return [of(k, y) for k, y in enumerate(trial.outputs)]
 
 
-def jacfwd(func: Callable, argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error") -> Callable[..., Any]:
+def jacfwd(func: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error") -> Callable[P, Any]:
     """The Jacobian of ``func``, as a function of the same arguments, computed column by column: ``torch.func.jacfwd``.
 
     Arguments and result are those of :func:`jacrev`. Columns are derivatives in forward mode, so this is for functions with fewer
@@ -289,7 +295,7 @@ def _along_basis(product: Callable[[Any], list[Any]], x: Any, like: list[Any], d
     return list(vmap(lambda e: tuple(product(e)), 0, dim, "same", chunk_size=chunk_size)(wrap(basis)))
 
 
-def hessian(func: Callable, argnums: Argnums = 0) -> Callable[..., Any]:
+def hessian(func: Callable[P, Any], argnums: Argnums = 0) -> Callable[P, Any]:
     """The second derivatives of ``func``, as a function of the same arguments: ``torch.func.hessian``, ``jacfwd(jacrev(func))``.
 
     For a result of shape S and an argument of shape T it is of shape S + T + T; nested like the results, then twice like the argument.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from minigrad.engine import Level, TensorBase, enter, is_batched, leave, running
 from minigrad.func.trial import name_of, nested
@@ -13,13 +13,15 @@ from minigrad.ops.arguments import shown
 from minigrad.ops.complex_pair import ComplexPair
 from minigrad.ops.shape import cat
 from minigrad.tree import leaves
+from minigrad.types import P
 
+R = TypeVar("R")
 _RANDOMNESS = ("error", "same", "different")
 
 
 def vmap(
-    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None
-) -> Callable[..., Any]:
+    func: Callable[P, R], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None
+) -> Callable[P, R]:
     """``func``, which takes one sample, for a batch of samples at once: ``torch.func.vmap``. The results are those of a call for each, stacked.
 
     Args:

@@ -56,6 +56,8 @@ MISTAKES = {
     "nn.optim.SGD([x]).step(3)": "call-overload",
     "x.item().shape": "union-attr",
     "answer: int = x.sum()": "assignment",
+    "mg.func.vmap(F.relu)(3)": "arg-type",
+    'mg.func.grad(F.relu)("x")': "arg-type",
 }
 
 

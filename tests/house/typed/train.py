@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_type
 
 import numpy as np
@@ -130,8 +131,12 @@ def results() -> None:
     assert_type(1 - x / 2 + x**2 - (-x), mg.Tensor)
     assert_type(x @ x.mT, mg.Tensor)
     assert_type(x == y, mg.Tensor)
+    assert_type(x != 1, mg.Tensor)
     assert_type(x > 0, mg.Tensor)
     assert_type(mg.where(x > 0, x, 0.0), mg.Tensor)
+    assert_type(mg.func.vmap(F.sigmoid)(x), mg.Tensor)
+    criterion: Callable[[mg.Tensor, mg.Tensor], mg.Tensor] = nn.CrossEntropyLoss()
+    assert_type(criterion(x, y), mg.Tensor)
     assert_type(mg.cat([x, x], 1), mg.Tensor)
     assert_type(x.split(2), tuple[mg.Tensor, ...])
     assert_type(x.add_(1).mul_(2), mg.Tensor)
