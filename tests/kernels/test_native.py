@@ -560,6 +560,30 @@ def test_product(level, rows, size, outputs, special, of_a, of_b, seed):
 
 
 @LEVELS
+@pytest.mark.parametrize("size", [1024, 2500])
+@pytest.mark.parametrize("biased", [False, True])
+def test_product_with_long_sums(level, size, biased, monkeypatch):
+    """Threads share the terms of the sums where there are few results; any number of threads gives the same bits."""
+    a, b, bias = normal(size, 40).T, normal(size, 33), normal(33) if biased else None
+    cuts, share = [], products.fast.share
+    monkeypatch.setattr(products.fast, "share", lambda *args, shares: (cuts.append(shares), share(*args, shares=shares)))
+    before = mg.get_num_threads()
+    try:
+        with every_product(1), native.force(level):
+            results = []
+            for threads in (1, 2, 3):
+                mg.set_num_threads(threads)
+                results.append(products.fast.product(a, b, bias))
+    finally:
+        mg.set_num_threads(before)
+    assert cuts == [2 if size == 1024 else 4] * 3
+    np.testing.assert_array_equal(results[1], results[0])
+    np.testing.assert_array_equal(results[2], results[0])
+    expected = a.astype("f8") @ b.astype("f8") + (0 if bias is None else bias)
+    np.testing.assert_allclose(results[0], expected, rtol=2e-5, atol=1e-3)
+
+
+@LEVELS
 def test_a_product_that_is_left_to_numpy(level):
     """Others than matrices of float32, whose sizes agree; numpy says what is wrong."""
     a, b = normal(30, 40), normal(40, 50)

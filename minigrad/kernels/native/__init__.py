@@ -100,7 +100,7 @@ SIGNATURES = {
     "depthwise": "ppppplp",
     **dict.fromkeys(("depthwise_back", "depthwise_weights"), "pppplp"),
     "outer": "ppplll",
-    "product": "pppp" + "l" * 6,
+    "product": "ppppp" + "l" * 8 + "p",
     "add_rows": "pppll",
     "adam": "ppppl" + "f" * 6,
     "descend": "pplf",

@@ -883,125 +883,6 @@ void NAME(normalize_images_back)(const float *g, const float *x, const float *m,
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------- recurrent layers
- * Steps of some `rows` of n sequences, which do not depend on the others; a state has `size` numbers. Weights are in panels: PANEL columns
- * lie together, row after row, zeros behind the last one, so that all steps find them in order. */
-
-enum { PANEL = 32, SEQUENCES = LANES == 16 ? 8 : LANES == 8 ? 3 : 1 };
-
-static inline __attribute__((always_inline)) void times_panel(const float *h, const float *panel, float *to, Long size, Long width,
-                                                                Long count, const int rows) {
-    Vector s[SEQUENCES][PANEL / LANES];
-    for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < PANEL / LANES; v++) s[r][v] = all(0.0f);
-        __builtin_prefetch(to + r * width, 1);
-        __builtin_prefetch(to + r * width + 16, 1);
-    }
-    for (Long k = 0; k < size; k++)
-        for (int v = 0; v < PANEL / LANES; v++) {
-            Vector w = load(panel + k * PANEL + v * LANES);
-            for (int r = 0; r < rows; r++) s[r][v] += h[r * size + k] * w;
-        }
-    for (int r = 0; r < rows; r++) {
-        if (count == PANEL) memcpy(to + r * width, s[r], 4 * PANEL);
-        else memcpy(to + r * width, s[r], 4 * count);
-    }
-}
-
-/* `to`, rows of `width` numbers, is h, rows of `size` numbers, times a matrix in panels. */
-static void times_panels(const float *h, const float *panels, float *to, Long rows, Long size, Long width) {
-    for (Long first = 0; first < width; first += PANEL, panels += size * PANEL) {
-        Long count = width - first < PANEL ? width - first : PANEL, r = 0;
-        for (; r + SEQUENCES <= rows; r += SEQUENCES) times_panel(h + r * size, panels, to + r * width + first, size, width, count, SEQUENCES);
-        for (; SEQUENCES > 4 && r + 4 <= rows; r += 4) times_panel(h + r * size, panels, to + r * width + first, size, width, count, 4);
-        for (; r < rows; r++) times_panel(h + r * size, panels, to + r * width + first, size, width, count, 1);
-    }
-}
-
-void NAME(lstm)(const float *sums, const float *panels, const float *h, const float *c, float *y, float *cells, float *gates, Long rows,
-                Long steps, Long n, Long size) {
-    for (Long t = 0; t < steps; t++) {
-        times_panels(h, panels, gates + t * n * 4 * size, rows, size, 4 * size);
-        for (Long r = 0; r < rows; r++) {
-            const float *restrict s = sums + (t * n + r) * 4 * size, *restrict before = c + r * size;
-            float *restrict a = gates + (t * n + r) * 4 * size, *restrict cell = cells + (t * n + r) * size, *restrict out = y + (t * n + r) * size;
-            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(a[i] + s[i]);
-            for (Long i = 2 * size; i < 3 * size; i++) a[i] = tanh_(a[i] + s[i]);
-            for (Long i = 3 * size; i < 4 * size; i++) a[i] = sigmoid_(a[i] + s[i]);
-            for (Long i = 0; i < size; i++) cell[i] = a[size + i] * before[i] + a[i] * a[2 * size + i];
-            for (Long i = 0; i < size; i++) out[i] = a[3 * size + i] * tanh_(cell[i]);
-        }
-        h = y + t * n * size;
-        c = cells + t * n * size;
-    }
-}
-
-/* `back` and `memory` hold what arrives at the last state and cell state from later steps; in the end, at the first ones. */
-void NAME(lstm_back)(const float *gy, const float *gcells, const float *cells, const float *gates, const float *c, const float *panels,
-                     float *d, float *back, float *memory, Long rows, Long steps, Long n, Long size) {
-    for (Long t = steps - 1; t >= 0; t--) {
-        for (Long r = 0; r < rows; r++) {
-            Long row = (t * n + r) * size;
-            const float *restrict a = gates + 4 * row, *restrict cell = cells + row, *restrict g = gy + row, *restrict gc = gcells + row;
-            const float *restrict before = t ? cells + row - n * size : c + r * size;
-            float *restrict to = d + 4 * row, *restrict state = back + r * size, *restrict kept = memory + r * size;
-INDEPENDENT /* else there are too many pairs of arrays to be compared before */
-            for (Long k = 0; k < size; k++) {
-                float i = a[k], f = a[size + k], m = a[2 * size + k], o = a[3 * size + k], squashed = tanh_(cell[k]);
-                float at_state = g[k] + state[k], at_cell = kept[k] + gc[k] + at_state * (o * (1.0f - squashed * squashed));
-                to[k] = at_cell * (m * (i * (1.0f - i)));
-                to[size + k] = at_cell * (before[k] * (f * (1.0f - f)));
-                to[2 * size + k] = at_cell * (i * (1.0f - m * m));
-                to[3 * size + k] = at_state * (squashed * (o * (1.0f - o)));
-                kept[k] = at_cell * f;
-            }
-        }
-        times_panels(d + t * n * 4 * size, panels, back, rows, 4 * size, size);
-    }
-}
-
-/* `ready` has room for the product of a step. */
-void NAME(gru)(const float *sums, const float *panels, const float *bias, const float *h, float *ready, float *y, float *gates,
-               float *parts, Long rows, Long steps, Long n, Long size) {
-    for (Long t = 0; t < steps; t++) {
-        times_panels(h, panels, ready, rows, size, 3 * size);
-        for (Long r = 0; r < rows; r++) {
-            Long row = (t * n + r) * size;
-            const float *restrict s = sums + 3 * row, *restrict before = h + r * size, *restrict add = bias;
-            float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict out = y + row;
-            const float *restrict b = ready + 3 * r * size;
-            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(b[i] + (s[i] + add[i]));
-            for (Long i = 0; i < size; i++) part[i] = b[2 * size + i] + add[2 * size + i];
-            for (Long i = 0; i < size; i++) a[2 * size + i] = tanh_(s[2 * size + i] + a[i] * part[i]);
-            for (Long i = 0; i < size; i++) out[i] = a[2 * size + i] + a[size + i] * (before[i] - a[2 * size + i]);
-        }
-        h = y + t * n * size;
-    }
-}
-
-/* `back` as in lstm_back, but for the part that comes through the weights, which is added at the end of a step. */
-void NAME(gru_back)(const float *gy, const float *y, const float *gates, const float *parts, const float *panels, const float *h,
-                    float *outer, float *inner, float *ready, float *back, Long rows, Long steps, Long n, Long size) {
-    for (Long t = steps - 1; t >= 0; t--) {
-        for (Long r = 0; r < rows; r++) {
-            Long row = (t * n + r) * size;
-            const float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict g = gy + row;
-            const float *restrict before = t ? y + row - n * size : h + r * size;
-            float *restrict to = outer + 3 * row, *restrict in = inner + 3 * row, *restrict state = back + r * size;
-INDEPENDENT
-            for (Long k = 0; k < size; k++) {
-                float u = a[k], z = a[size + k], m = a[2 * size + k], at = g[k] + state[k];
-                float dm = at * (1.0f - z) * (1.0f - m * m), du = dm * part[k] * (u * (1.0f - u)), dz = at * (before[k] - m) * (z * (1.0f - z));
-                to[k] = du; to[size + k] = dz; to[2 * size + k] = dm;
-                in[k] = du; in[size + k] = dz; in[2 * size + k] = dm * u;
-                state[k] = at * z;
-            }
-        }
-        times_panels(inner + t * n * 3 * size, panels, ready, rows, 3 * size, size);
-        for (Long i = 0; i < rows * size; i++) back[i] += ready[i];
-    }
-}
-
 /* ------------------------------------------------------------------------------------------------------------- pooling */
 
 /* What a plane and its windows measure: kh x kw cells, 255 at most, that start every `sh` rows and `sw` columns, the first `ph` rows and `pw`
@@ -2498,97 +2379,204 @@ void NAME(outer)(const float *restrict a, const float *restrict b, float *restri
             for (Long i = 0; i < columns; i++) to[i] = *a * b[i];
 }
 
-/* Some rows of x, which are `pitch` apart, or, if x is turned, columns, times a panel of weights, which hold PANEL outputs side by side, in so many
- * vectors. `y` is added to unless this is the `first` part of the sums; the last part adds the bias. `count` outputs are wanted. */
-INLINE void rows_times_panel(const float *x, Long pitch, const float *panel, Long depth, float *y, Long outputs, Long count, const float *bias, int first,
-                             const int turned, const int rows, const int vectors) {
-    Vector s[rows][vectors];
-    for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < vectors; v++) s[r][v] = all(0.0f);
-        __builtin_prefetch(y + r * outputs, 1);
-        __builtin_prefetch(y + r * outputs + 16, 1);
-    }
-    for (Long k = 0; k < depth; k++)
-        for (int v = 0; v < vectors; v++) {
-            Vector w = load(panel + k * PANEL + v * LANES);
-            for (int r = 0; r < rows; r++) s[r][v] += x[turned ? k * pitch + r : r * pitch + k] * w;
-        }
-    for (int v = 0; v < vectors && v * LANES < count; v++) {
-        Long some = least(count - v * LANES, LANES);
-        Vector add = bias ? load_of(bias + v * LANES, some) : all(0.0f);
-        for (int r = 0; r < rows; r++) {
-            float *to = y + r * outputs + v * LANES;
-            Vector out = first ? s[r][v] : s[r][v] + load_of(to, some);
-            if (bias) out += add;
-            if (some == LANES) store(to, out); /* a call of memcpy for any number takes as long as 64 terms of the sums */
-            else store_some(to, out, some);
-        }
-    }
-}
+/* A product's block: up to INNER terms of sums, ABOVE rows and PANELS * BROAD columns. The columns are copied for it, and so are rows that lie as
+ * columns: lines a power of two apart compete for the same lines of the first cache. */
+enum { INNER = 256, ABOVE = 44 * HIGH, BROAD = 2 * LANES, PANELS = 4, KEEP = 1 << 16 };
 
-/* All rows of x times a panel. */
-INLINE void all_times_panel(const float *x, Long pitch, const float *panel, Long depth, float *y, Long rows, Long outputs, Long count, const float *bias,
-                            int first, const int turned, const int vectors) {
-    const Long row = turned ? 1 : pitch;
-    Long r = 0;
-    for (; r + SEQUENCES <= rows; r += SEQUENCES)
-        rows_times_panel(x + r * row, pitch, panel, depth, y + r * outputs, outputs, count, bias, first, turned, SEQUENCES, vectors);
-    for (; SEQUENCES > 4 && r + 4 <= rows; r += 4)
-        rows_times_panel(x + r * row, pitch, panel, depth, y + r * outputs, outputs, count, bias, first, turned, 4, vectors);
-    for (; r < rows; r++) rows_times_panel(x + r * row, pitch, panel, depth, y + r * outputs, outputs, count, bias, first, turned, 1, vectors);
-}
-
-/* The same for x that lies as (rows, size) or, if `high` is not 0, as (size, rows) with rows so far apart. */
-static void times_matrix(const float *x, Long size, Long high, const float *panel, Long depth, float *y, Long rows, Long outputs, Long count,
-                         const float *bias, int first) {
-    enum { ALL = PANEL / LANES };
-    if (high && count > PANEL / 2) all_times_panel(x, high, panel, depth, y, rows, outputs, count, bias, first, 1, ALL);
-    else if (high) all_times_panel(x, high, panel, depth, y, rows, outputs, count, bias, first, 1, ALL / 2);
-    else if (count > PANEL / 2) all_times_panel(x, size, panel, depth, y, rows, outputs, count, bias, first, 0, ALL);
-    else all_times_panel(x, size, panel, depth, y, rows, outputs, count, bias, first, 0, ALL / 2);
-}
-
-/* LANES columns of LANES rows, which are `size` numbers apart, as rows of a panel. */
-INLINE void turned_block(const float *from, Long size, float *panel) {
+/* LANES lines of numbers, `apart`, of which `some` exist, as `numbers` rows of vectors, `step` apart. */
+INLINE void turned_lines(const float *from, Long apart, Long some, Long numbers, float *to, Long step) {
     Vector block[LANES];
+    if (some == LANES && numbers == LANES) {
 UNROLLED
-    for (int j = 0; j < LANES; j++) block[j] = load(from + j * size);
-    transpose(block);
+        for (int i = 0; i < LANES; i++) block[i] = load(from + i * apart);
+        transpose(block);
 UNROLLED
-    for (int j = 0; j < LANES; j++) memcpy(panel + j * PANEL, block + j, sizeof(Vector));
+        for (int i = 0; i < LANES; i++) store(to + i * step, block[i]);
+    } else {
+        for (int i = 0; i < LANES; i++) block[i] = i < some ? load_some(from + i * apart, numbers, 0.0f) : all(0.0f);
+        transpose(block);
+        for (Long i = 0; i < numbers; i++) store_some(to + i * step, block[i], some);
+    }
 }
 
-/* The same for fewer rows and columns, with zeros behind the last row. */
-static void some_turned(const float *from, Long size, float *panel, Long rows, Long columns) {
-    for (Long i = 0; i < columns; i++)
-        for (Long j = 0; j < LANES; j++) panel[i * PANEL + j] = j < rows ? from[j * size + i] : 0.0f;
+/* Columns of x, which lie side by side, the next number of each `step` further: in parts, whose `firsts` are given, number by number. */
+static void pack_rows(const float *x, Long step, const Long *firsts, Long parts, Long depth, float *to) {
+    for (Long k = 0; k < depth; k++, x += step)
+        for (Long part = 0; part < parts; part++)
+            for (Long at = firsts[part], high = firsts[part + 1] - at, j = 0; j < high; j += LANES) {
+                Long some = least(LANES, high - j);
+                store_some(to + at * depth + k * high + j, load_some(x + at + j, some, 0.0f), some);
+            }
 }
 
-/* x (rows, size) times w (size, outputs), plus a bias: `count` of the `outputs` columns of y. If `wide` is 0, w lies as (outputs, size)
- * and is turned; else its rows are `wide` apart. If `high` is 0, x lies as its shape says; else as (size, rows), its rows `high` apart. */
-void NAME(product)(const float *w, const float *bias, const float *x, float *y, Long count, Long rows, Long size, Long outputs, Long wide, Long high) {
-    enum { DEPTH_OF_PANEL = 256 };
-    float panel[DEPTH_OF_PANEL * PANEL] __attribute__((aligned(64)));
-    for (Long k = 0; k == 0 || k < size; k += DEPTH_OF_PANEL) { /* outside, so that what these terms need of x stays in the second cache */
-        Long depth = least(size - k, DEPTH_OF_PANEL);
-        for (Long o = 0; o < count; o += PANEL) {
-            Long some = least(count - o, PANEL);
-            if (wide)
-                for (Long i = 0; i < depth; i++)
-                    for (Long v = 0; v < PANEL; v += LANES) {
-                        Vector of = load_of(w + (k + i) * wide + o + v, most(0, least(some - v, LANES)));
-                        store(panel + i * PANEL + v, of);
-                    }
-            else
-                for (Long v = 0; v < PANEL; v += LANES)
-                    for (Long i = 0; i < depth; i += LANES) {
-                        const float *from = w + (o + v) * size + k + i;
-                        if (v + LANES <= some && i + LANES <= depth) turned_block(from, size, panel + i * PANEL + v);
-                        else some_turned(from, size, panel + i * PANEL + v, some - v, least(LANES, depth - i));
-                    }
-            const float *add = k + depth >= size ? bias + o : NULL;
-            times_matrix(x + k * (high ? high : 1), size, high, panel, depth, y + o, rows, outputs, some, add, k == 0);
+/* `count` columns of w in panels of BROAD, with zeros behind them. Columns lie `column` apart, numbers of a column `step`. */
+static void pack_columns(const float *w, Long column, Long step, Long count, Long depth, float *to) {
+    if (column == 1)
+        for (Long k = 0; k < depth; k++)
+            for (Long v = 0; v < count; v += LANES)
+                store(to + v / BROAD * BROAD * depth + k * BROAD + v % BROAD, load_of(w + k * step + v, least(LANES, count - v)));
+    else
+        for (Long v = 0; v < count; v += LANES)
+            for (Long k = 0; k < depth; k += LANES)
+                turned_lines(w + v * column + k, column, least(LANES, count - v), least(LANES, depth - k),
+                             to + v / BROAD * BROAD * depth + k * BROAD + v % BROAD, BROAD);
+}
+
+/* Rows, `row` apart and their numbers `step`, times packed columns, of which `count` are wanted: written to `to`, whose rows are `to_row` apart, plus
+ * `bias` if there is one, or added to what is there. */
+static void multiply_packed(const float *x, Long row, Long step, Long high, const float *w, Long depth, float *to, Long to_row, Long count,
+                            const float *bias, int add) {
+    float tile[HIGH * BROAD], *at = to;
+    Long at_row = to_row, one = count <= LANES, part = count % LANES;
+    if (part) at = tile, at_row = BROAD;
+    for (Long i = 0; (bias || (add && part)) && i < high; i++)
+        for (Long v = 0; v < count; v += LANES) store(at + i * at_row + v, load_of(bias ? bias + v : to + i * to_row + v, least(LANES, count - v)));
+    add |= bias != NULL;
+#define CASE(i) case i: multiply_rows(x, row, step, w, BROAD, LANES, depth, at, at_row, add, i, 1); break;
+    if (one) switch (high) { HIGHS(CASE) HIGHER(CASE) }
+#undef CASE
+#define CASE(i) case i: multiply_rows(x, row, step, w, BROAD, LANES, depth, at, at_row, add, i, 2); break;
+    else switch (high) { HIGHS(CASE) HIGHER(CASE) }
+#undef CASE
+    for (Long i = 0; part && i < high; i++)
+        for (Long v = 0; v < count; v += LANES) store_some(to + i * to_row + v, load(tile + i * BROAD + v), least(LANES, count - v));
+}
+
+/* x (rows, size) times w (size, outputs), plus a bias, in shares of `tall` rows, `across` columns and `deep` terms of the sums; for each `deep` terms
+ * there is an own y, and Python adds them. If `wide` is 0, w lies as (outputs, size); else its rows are `wide` apart. If `high` is 0, x lies as its shape
+ * says; else as (size, rows), its rows `high` apart. */
+void NAME(product)(const float *restrict x, const float *restrict w, float *restrict y, float *restrict scratch, const float *restrict bias, Long rows,
+                   Long size, Long outputs, Long wide, Long high, Long tall, Long across, Long deep, const char *turn) {
+    const Long row = high ? 1 : size, step = high ? high : 1, column = wide ? 1 : size, next = wide ? wide : 1;
+    const Long down = (rows + tall - 1) / tall, aside = (outputs + across - 1) / across;
+    float *packed = scratch + KEEP;
+    const Long all = (across + BROAD - 1) / BROAD * BROAD, kept = least(deep, size) * all <= KEEP; /* for the next share too, if it has the same columns */
+    for (Long number, begin, ready = -1, which; (begin = (number = take(turn)) / (down * aside) * deep) < size;) {
+        Long left = number / down % aside * across, right = least(outputs, left + across);
+        Long top = number % down * tall, bottom = least(rows, top + tall), end = least(size, begin + deep);
+        float *sums = y + begin / deep * rows * outputs;
+        which = number / down;
+        for (Long many; top < bottom; top += many) {
+            many = least(ABOVE, bottom - top);
+            Long parts = (many + HIGH - 1) / HIGH, firsts[ABOVE / HIGH + 1];
+            for (Long part = 0; part <= parts; part++) firsts[part] = many * part / parts;
+            for (Long k = begin, depth; k < end; k += depth) {
+                const float *from = x + top * row + k * step;
+                depth = least(INNER, end - k);
+                if (high) pack_rows(from, step, firsts, parts, depth, packed);
+                for (Long o = left, count; o < right; o += count) {
+                    count = kept ? right - o : least(PANELS * BROAD, right - o);
+                    float *panels = kept ? scratch + (k - begin) * all : scratch;
+                    if (ready != which) pack_columns(w + o * column + k * next, column, next, count, depth, panels);
+                    for (Long at = 0; at < count; at += BROAD)
+                        for (Long part = 0; part < parts; part++) {
+                            Long first = firsts[part], these = firsts[part + 1] - first;
+                            const float *some = high ? packed + first * depth : from + first * row, *add = bias && k == begin ? bias + o + at : NULL;
+                            multiply_packed(some, high ? 1 : row, high ? these : 1, these, panels + at * depth, depth,
+                                            sums + (top + first) * outputs + o + at, outputs, least(BROAD, count - at), add, k > begin);
+                        }
+                }
+            }
+            if (kept) ready = which;
         }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------- recurrent layers
+ * Steps of some `rows` of n sequences, which do not depend on the others; a state has `size` numbers. Weights are in panels: BROAD columns
+ * lie together, row after row, zeros behind the last one, so that all steps find them in order. */
+
+/* `to`, rows of `width` numbers, is h, rows of `size` numbers, times a matrix in panels. */
+static void times_panels(const float *h, const float *panels, float *to, Long rows, Long size, Long width) {
+    Long parts = (rows + HIGH - 1) / HIGH;
+    for (Long o = 0; o < width; o += BROAD, panels += size * BROAD)
+        for (Long part = 0; part < parts; part++) {
+            Long first = rows * part / parts, high = rows * (part + 1) / parts - first;
+            multiply_packed(h + first * size, size, 1, high, panels, size, to + first * width + o, width, least(BROAD, width - o), NULL, 0);
+        }
+}
+
+void NAME(lstm)(const float *sums, const float *panels, const float *h, const float *c, float *y, float *cells, float *gates, Long rows,
+                Long steps, Long n, Long size) {
+    for (Long t = 0; t < steps; t++) {
+        times_panels(h, panels, gates + t * n * 4 * size, rows, size, 4 * size);
+        for (Long r = 0; r < rows; r++) {
+            const float *restrict s = sums + (t * n + r) * 4 * size, *restrict before = c + r * size;
+            float *restrict a = gates + (t * n + r) * 4 * size, *restrict cell = cells + (t * n + r) * size, *restrict out = y + (t * n + r) * size;
+            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(a[i] + s[i]);
+            for (Long i = 2 * size; i < 3 * size; i++) a[i] = tanh_(a[i] + s[i]);
+            for (Long i = 3 * size; i < 4 * size; i++) a[i] = sigmoid_(a[i] + s[i]);
+            for (Long i = 0; i < size; i++) cell[i] = a[size + i] * before[i] + a[i] * a[2 * size + i];
+            for (Long i = 0; i < size; i++) out[i] = a[3 * size + i] * tanh_(cell[i]);
+        }
+        h = y + t * n * size;
+        c = cells + t * n * size;
+    }
+}
+
+/* `back` and `memory` hold what arrives at the last state and cell state from later steps; in the end, at the first ones. */
+void NAME(lstm_back)(const float *gy, const float *gcells, const float *cells, const float *gates, const float *c, const float *panels,
+                     float *d, float *back, float *memory, Long rows, Long steps, Long n, Long size) {
+    for (Long t = steps - 1; t >= 0; t--) {
+        for (Long r = 0; r < rows; r++) {
+            Long row = (t * n + r) * size;
+            const float *restrict a = gates + 4 * row, *restrict cell = cells + row, *restrict g = gy + row, *restrict gc = gcells + row;
+            const float *restrict before = t ? cells + row - n * size : c + r * size;
+            float *restrict to = d + 4 * row, *restrict state = back + r * size, *restrict kept = memory + r * size;
+INDEPENDENT /* else there are too many pairs of arrays to be compared before */
+            for (Long k = 0; k < size; k++) {
+                float i = a[k], f = a[size + k], m = a[2 * size + k], o = a[3 * size + k], squashed = tanh_(cell[k]);
+                float at_state = g[k] + state[k], at_cell = kept[k] + gc[k] + at_state * (o * (1.0f - squashed * squashed));
+                to[k] = at_cell * (m * (i * (1.0f - i)));
+                to[size + k] = at_cell * (before[k] * (f * (1.0f - f)));
+                to[2 * size + k] = at_cell * (i * (1.0f - m * m));
+                to[3 * size + k] = at_state * (squashed * (o * (1.0f - o)));
+                kept[k] = at_cell * f;
+            }
+        }
+        times_panels(d + t * n * 4 * size, panels, back, rows, 4 * size, size);
+    }
+}
+
+/* `ready` has room for the product of a step. */
+void NAME(gru)(const float *sums, const float *panels, const float *bias, const float *h, float *ready, float *y, float *gates,
+               float *parts, Long rows, Long steps, Long n, Long size) {
+    for (Long t = 0; t < steps; t++) {
+        times_panels(h, panels, ready, rows, size, 3 * size);
+        for (Long r = 0; r < rows; r++) {
+            Long row = (t * n + r) * size;
+            const float *restrict s = sums + 3 * row, *restrict before = h + r * size, *restrict add = bias;
+            float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict out = y + row;
+            const float *restrict b = ready + 3 * r * size;
+            for (Long i = 0; i < 2 * size; i++) a[i] = sigmoid_(b[i] + (s[i] + add[i]));
+            for (Long i = 0; i < size; i++) part[i] = b[2 * size + i] + add[2 * size + i];
+            for (Long i = 0; i < size; i++) a[2 * size + i] = tanh_(s[2 * size + i] + a[i] * part[i]);
+            for (Long i = 0; i < size; i++) out[i] = a[2 * size + i] + a[size + i] * (before[i] - a[2 * size + i]);
+        }
+        h = y + t * n * size;
+    }
+}
+
+/* `back` as in lstm_back, but for the part that comes through the weights, which is added at the end of a step. */
+void NAME(gru_back)(const float *gy, const float *y, const float *gates, const float *parts, const float *panels, const float *h,
+                    float *outer, float *inner, float *ready, float *back, Long rows, Long steps, Long n, Long size) {
+    for (Long t = steps - 1; t >= 0; t--) {
+        for (Long r = 0; r < rows; r++) {
+            Long row = (t * n + r) * size;
+            const float *restrict a = gates + 3 * row, *restrict part = parts + row, *restrict g = gy + row;
+            const float *restrict before = t ? y + row - n * size : h + r * size;
+            float *restrict to = outer + 3 * row, *restrict in = inner + 3 * row, *restrict state = back + r * size;
+INDEPENDENT
+            for (Long k = 0; k < size; k++) {
+                float u = a[k], z = a[size + k], m = a[2 * size + k], at = g[k] + state[k];
+                float dm = at * (1.0f - z) * (1.0f - m * m), du = dm * part[k] * (u * (1.0f - u)), dz = at * (before[k] - m) * (z * (1.0f - z));
+                to[k] = du; to[size + k] = dz; to[2 * size + k] = dm;
+                in[k] = du; in[size + k] = dz; in[2 * size + k] = dm * u;
+                state[k] = at * z;
+            }
+        }
+        times_panels(inner + t * n * 3 * size, panels, ready, rows, 3 * size, size);
+        for (Long i = 0; i < rows * size; i++) back[i] += ready[i];
     }
 }
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.native import F32, PART, lines, run, vector
+from minigrad.kernels.native import F32, PART, address, lines, run, share, vector
 
-PANEL = 32  # columns that lie together in kernels.c
+BROAD, ROOM = 32, (1 << 16) + 256 * 528  # columns that lie together in kernels.c, and numbers of both packed factors, at most
 LEAST = 1 << 20  # multiplications from which it pays
 SHARED = 1 << 21  # from which threads share them
 SHARE, SHARES = 1 << 20, 8  # multiplications in a share, at least, and shares at most
 LOW = 24  # rows, and numbers in a sum: for fewer, most of the time goes to putting the other matrix in panels
+ENOUGH = 128  # rows in a share, each of which copies the columns
+INNER, LONG_SUM, FEW = 256, 1024, 1 << 17  # terms of a block; from so many on, sums of few results are shared term by term
 WIDE = 16  # numbers in a vector, without which BLAS is faster
 LONG = 4096  # rows of a turned matrix, whose columns are too far apart if they are more
 
@@ -31,7 +33,7 @@ def outer(a: np.ndarray, b: Any) -> Any:
 
 
 def product(a: np.ndarray, b: Any, bias: Any = None) -> Any:
-    """a @ b + bias for matrices, which may be turned; threads share the columns."""
+    """a @ b + bias for matrices, which may be turned; threads share the rows or the columns or, for few results of long sums, the terms of these."""
     if a.ndim != 2 or type(b) is not np.ndarray or b.dtype is not F32 or b.ndim != 2 or len(b) != a.shape[1]:
         return NotImplemented
     (rows, size), outputs = a.shape, b.shape[1]
@@ -40,14 +42,26 @@ def product(a: np.ndarray, b: Any, bias: Any = None) -> Any:
         return NotImplemented
     a, b = _in_one_piece(a), _in_one_piece(b)
     high, wide = 0 if a.flags.c_contiguous else rows, outputs if b.flags.c_contiguous else 0
-    add = lines(np.zeros(outputs, np.float32) if bias is None else bias)
-    if high > LONG or add is None:
+    add = None if bias is None else lines(bias)
+    if high > LONG or (add is None) != (bias is None):
         return NotImplemented
-    y = np.empty((rows, outputs), np.float32)
-    step = -(-outputs // min(SHARES, max(1, work // SHARE)) // PANEL) * PANEL
-    places = [(b, 1 if wide else size), (add[0], 1), (a, 0), (y, 1)]
-    run("product", places, outputs, rows, size, outputs, wide, high, part=step if work >= SHARED else outputs, worth=0)
-    return y
+    shares = min(SHARES, max(1, work // SHARE)) if work >= SHARED else 1
+    tall, across, deep = rows, outputs, size
+    if size >= LONG_SUM and rows * outputs <= FEW:
+        deep = -(-size // min(shares, size // LONG_SUM * 2) // INNER) * INNER
+    elif rows >= outputs:
+        tall = -(-rows // min(shares, max(2, rows // ENOUGH)))
+    else:
+        across = -(-outputs // shares // BROAD) * BROAD
+    parts = -(-size // deep)
+    y = np.empty((parts * rows, outputs), np.float32)
+    count = -(-rows // tall) * -(-outputs // across) * parts
+    numbers = rows, size, outputs, wide, high, tall, across, deep
+    share("product", (a, b, y), ROOM, address(add[0]) if add and parts == 1 else 0, *numbers, shares=count)
+    if parts == 1:
+        return y
+    out = np.add.reduce(y.reshape(parts, rows, outputs), axis=0)
+    return out if bias is None else np.add(out, bias, out=out)
 
 
 def _in_one_piece(a: np.ndarray) -> np.ndarray:

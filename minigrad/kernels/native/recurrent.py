@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.native import F32, lines, run
+from minigrad.kernels.native import F32, lines, run, vector
 
-PANEL = 32  # columns of a matrix that lie together in kernels.c
 ROWS = 16  # sequences that a thread takes, at least
 
 
@@ -20,12 +19,12 @@ def _ours(*arrays: Any) -> list[np.ndarray] | None:
 
 def _panels(w: np.ndarray) -> np.ndarray:
     """A matrix in panels of neighbouring columns, each row after row, with zeros behind the last column."""
-    size, width = w.shape
-    if width % PANEL:
-        padded = np.zeros((size, -(-width // PANEL) * PANEL), F32)
+    (size, width), broad = w.shape, 2 * vector()
+    if width % broad:
+        padded = np.zeros((size, -(-width // broad) * broad), F32)
         padded[:, :width] = w
         w = padded
-    return np.ascontiguousarray(w.reshape(size, -1, PANEL).swapaxes(0, 1))
+    return np.ascontiguousarray(w.reshape(size, -1, broad).swapaxes(0, 1))
 
 
 def nothing(g: Any) -> bool:
