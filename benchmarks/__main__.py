@@ -26,7 +26,7 @@ from benchmarks.libraries import LIBRARIES, US
 from benchmarks.report import plot, save, table
 from benchmarks.rows import ROWS, Row
 
-LEAST = 0.02  # seconds: shorter work is repeated until the clock is precise enough
+LEAST = 0.04  # seconds: shorter work is repeated until the clock is precise enough
 IDLE = 0.3  # seconds before a library's turn: OpenMP's threads of the one before turn in circles for a fifth of a second before they sleep
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
