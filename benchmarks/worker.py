@@ -126,7 +126,9 @@ def main() -> None:
                 with at_most(question.get("patience", LIBRARIES[name].patience)):
                     say(bytes=peak_bytes(library, question["memory"], question["tiny"]))
             else:
-                seconds(function, question["repeat"])  # as many calls as are timed: after the pause caches are cold, cores slow and threads asleep
+                seconds(
+                    function, question["repeat"]
+                )  # as many calls as are timed: after the pause caches are cold, cores slow and threads asleep
                 say(seconds=seconds(function, question["repeat"]))
         except Exception as error:  # a row that a peer cannot do is left out of its column; minigrad can do every row
             if LIBRARIES[name].package == US and not isinstance(error, Unable):

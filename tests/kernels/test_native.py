@@ -670,13 +670,16 @@ def test_max_pool_of_pairs(level, shape):
 @LEVELS
 @hypothesis.given(
     n=hs.integers(1, 5), c=hs.sampled_from([1, 3, 16, 40, 70]), o=hs.sampled_from([1, 5, 33, 70]), h=hs.integers(2, 20), w=hs.integers(3, 40),
-    taps=hs.sampled_from([3, 5]), crop=hs.integers(-2, 3), bias=hs.booleans(), special=hs.booleans(), steps=hs.booleans(),
-    cache=hs.sampled_from([0, winograd.fast.CACHE]), whole=hs.sampled_from([0, winograd.fast.WHOLE]), seed=hs.integers(0, 1000),
+    taps=hs.sampled_from([3, 5]), crop=hs.integers(-2, 3), dilation=hs.sampled_from([(1, 1), (2, 2), (1, 3), (4, 1), (9, 5)]), bias=hs.booleans(),
+    special=hs.booleans(), steps=hs.booleans(), cache=hs.sampled_from([0, winograd.fast.CACHE]), whole=hs.sampled_from([0, winograd.fast.WHOLE]), seed=hs.integers(0, 1000),
 )  # fmt: skip
-def test_winograd(level, n, c, o, h, w, taps, crop, bias, special, steps, cache, whole, seed):
-    """Blocks of one row of tiles and of many, shares of rows and of outputs, sizes that are no multiples of tiles or vectors; what is not finite is found."""
+def test_winograd(level, n, c, o, h, w, taps, crop, dilation, bias, special, steps, cache, whole, seed):
+    """Blocks of one row of tiles and of many, shares of rows and of outputs, sizes that are no multiples of tiles or vectors, steps of a dilation that
+    are longer than the image; what is not finite is found."""
     draw = np.random.default_rng(seed)
-    padding = [(crop, taps), (taps - 1 - crop, 1)]
+    reach = [d * (taps - 1) for d in dilation]
+    window = conv.Window((1, 1), ((crop, reach[0] + 1), (reach[1] - crop, 1)), dilation)
+    back = conv.Window((1, 1), ((reach[0] - crop, 0), (crop, 0)), dilation)
     sizes = h + crop + 1, w - crop + 1
     x, y = (draw.standard_normal((n, k, *size[:-1], size[-1] * 2)).astype(np.float32)[..., ::2] for k, size in ((c, (h, w)), (o, sizes)))
     x, y = (x, y) if steps else (x.copy(), y.copy())
@@ -684,11 +687,10 @@ def test_winograd(level, n, c, o, h, w, taps, crop, bias, special, steps, cache,
     (add,) = vectors(draw, o, 1)
 
     def computed():
-        back = [(taps - 1 - before, 0) for before, _ in padding]
         return (
-            winograd.convolve(x, weights, add if bias else None, sizes, padding, False),
+            winograd.convolve(x, weights, add if bias else None, sizes, window, False),
             winograd.convolve(y, weights, None, (h, w), back, True),
-            winograd.weight_gradient(x, y, weights.shape, padding),
+            winograd.weight_gradient(x, y, weights.shape, window),
         )
 
     with pytest.MonkeyPatch.context() as patch:
@@ -712,7 +714,7 @@ def test_winograd_says_what_is_not_finite(level, value):
         for array in (x, w):
             kept, array[tuple(np.minimum(place, np.array(array.shape) - 1))] = array.copy(), value
             with native.force(level), np.errstate(all="ignore"):
-                assert winograd.convolve(x, w, None, (9, 7), [(1, 1), (1, 1)], False) is None
+                assert winograd.convolve(x, w, None, (9, 7), conv.Window((1, 1), ((1, 1), (1, 1)), (1, 1)), False) is None
             array[...] = kept
 
 

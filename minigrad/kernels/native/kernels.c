@@ -1125,11 +1125,13 @@ void NAME(spread_pool)(const float *restrict y, float *restrict d, Long planes, 
 typedef struct {
     Long c, o, h, w, oh, ow;      /* channels and sizes of x and y */
     Long y_step;                  /* from one image of y to the next: there may be more channels than o */
-    Long th, tw, top, left, skip; /* tiles down and across; zeros above and beside x; columns of the frame before the first tile */
+    Long th, tw, top;             /* rows of tiles, and tiles in each; zeros above x */
+    Long down, aside;             /* the dilation: from a pixel of a tile to the next. A row has the tiles of all phases: of each pixel in such a step */
     Long pitch, y_pitch;          /* vectors in a row of the frames of x and of y */
     Long rows, range;             /* of tiles in a block; channels of y that are multiplied together, a multiple of LANES */
     Long u_step;                  /* from the weights of one point to those of the next */
-    Long frame, strip, points, products; /* numbers in the frames of x and of y, at the points of x and of y; behind this struct: places, y_places */
+    Long frame, strip, points, products; /* numbers in the frames of x and of y, at the points of x and of y; behind this struct: places, y_places,
+                                           tiles, y_tiles */
 } Tiling;
 
 /* Shares that threads take one by one: who called takes the first ones, others the last ones. So in each layer of a net a thread has about the same
@@ -1217,12 +1219,12 @@ INLINE void output_points(const float *a, const Vector m[6], Vector *y, const in
     y[pixels - 1] += m[5];
 }
 
-/* A tile, whose rows are `pitch` apart, to 36 points that are `apart`: of the input (side 6) or of the gradient. */
-INLINE void tile_points(const float *from, Long pitch, const float *matrix, float *to, Long apart, const int side) {
+/* A tile, whose rows are `pitch` apart and columns `step`, to 36 points that are `apart`: of the input (side 6) or of the gradient. */
+INLINE void tile_points(const float *from, Long pitch, Long step, const float *matrix, float *to, Long apart, const int side) {
     Vector rows[6][6], column[6], points[6];
 UNROLLED
     for (int j = 0; j < side; j++) {
-        for (int i = 0; i < side; i++) column[i] = load(from + i * pitch + j * LANES);
+        for (int i = 0; i < side; i++) column[i] = load(from + i * pitch + j * step);
         if (side == 6) input_points(matrix, column, points);
         else gradient_points(matrix, column, points, side);
         for (int i = 0; i < 6; i++) rows[i][j] = points[i];
@@ -1244,21 +1246,25 @@ typedef struct { Long wide, tiles, apart; } Panels;
 /* In one panel, whatever the channels; sums for each output lie so too, in place of tiles. */
 static inline Panels one_panel(Long c, Long tiles) { return (Panels){whole(c), tiles, tiles * whole(c) + LANES}; }
 
+/* Where each tile of a row begins in the frames of x, and behind these in those of y. */
+static inline const Long *tiles_of(const Tiling *s) { return (const Long *)(s + 1) + s->h * s->w + s->oh * s->ow; }
+
 /* Rows of tiles of one image from `first` to `end`, of `c` planes of h x w numbers, to 36 matrices from tile `at` on. Tiles begin every `pixels`
- * pixels; `top` rows of zeros are before the plane, `skip` columns before the first tile. */
-INLINE void tiles_to_points(const float *x, Long c, Long h, Long w, Long first, Long end, Long tw, Long top, Long skip, Long pitch, const Long *place,
-                            float *frame, const float *matrix, float *to, Panels panels, Long at, const int side, const int pixels) {
-    Long start = first * pixels - top, high = (end - first) * pixels + side - pixels; /* `start` is the first row of the strip */
+ * pixels, counted in steps of the dilation, and `tiles` says where in a row of the frame; `top` rows of zeros are before the plane. */
+INLINE void tiles_to_points(const float *x, Long c, Long h, Long w, Long first, Long end, Long top, const Tiling *s, Long pitch, const Long *place,
+                            const Long *tiles, float *frame, const float *matrix, float *to, Panels panels, Long at, const int side, const int pixels) {
+    const Long each = pixels * s->down; /* rows of pixels */
+    Long start = first * each - top, high = (end - first) * each + (side - pixels) * s->down; /* `start` is the first row of the strip */
     Long up = least(most(0, start), h), down = most(up, least(h, start + high)); /* rows that are in it */
     for (Long k = 0; k < c; k += LANES) {
         if (up > start) memset(frame, 0, 4 * LANES * pitch * least(up - start, high));
         if (down < start + high) memset(frame + most(0, down - start) * pitch * LANES, 0, 4 * LANES * pitch * (start + high - most(start, down)));
-        to_vectors(x + k * h * w, h * w, least(LANES, c - k), place, up * w, down * w, frame - first * pixels * pitch * LANES);
+        to_vectors(x + k * h * w, h * w, least(LANES, c - k), place, up * w, down * w, frame - first * each * pitch * LANES);
         float *panel = to + k / panels.wide * panels.wide * panels.tiles + k % panels.wide;
         for (Long i = 0; i < end - first; i++)
-            for (Long j = 0; j < tw; j++)
-                tile_points(frame + (i * pitch + j) * pixels * LANES + skip * LANES, pitch * LANES, matrix, panel + (at + i * tw + j) * panels.wide,
-                            panels.apart, side);
+            for (Long j = 0; j < s->tw; j++)
+                tile_points(frame + i * each * pitch * LANES + tiles[j], s->down * pitch * LANES, s->aside * LANES, matrix,
+                            panel + (at + i * s->tw + j) * panels.wide, panels.apart, side);
     }
 }
 
@@ -1267,8 +1273,8 @@ INLINE void block_of_input(const float *x, const Tiling *s, Long row, Long rows,
     for (Long done = 0, some; done < rows; done += some) {
         Long first = (row + done) % s->th;
         some = least(s->th - first, rows - done);
-        tiles_to_points(x + (row + done) / s->th * s->c * s->h * s->w, s->c, s->h, s->w, first, first + some, s->tw, s->top, s->skip, s->pitch, place, frame, b,
-                        to, panels, done * s->tw, 6, pixels);
+        tiles_to_points(x + (row + done) / s->th * s->c * s->h * s->w, s->c, s->h, s->w, first, first + some, s->top, s, s->pitch, place, tiles_of(s),
+                        frame, b, to, panels, done * s->tw, 6, pixels);
     }
 }
 
@@ -1278,8 +1284,8 @@ INLINE void block_of_gradient(const float *y, Long o, const Tiling *s, Long row,
     for (Long done = 0, some; done < rows; done += some) {
         Long first = (row + done) % s->th;
         some = least(s->th - first, rows - done);
-        tiles_to_points(y + (row + done) / s->th * s->y_step, o, s->oh, s->ow, first, first + some, s->tw, 0, 0, s->y_pitch, y_places, strip, a,
-                        to, panels, done * s->tw, pixels, pixels);
+        tiles_to_points(y + (row + done) / s->th * s->y_step, o, s->oh, s->ow, first, first + some, 0, s, s->y_pitch, y_places, tiles_of(s) + s->tw,
+                        strip, a, to, panels, done * s->tw, pixels, pixels);
     }
 }
 
@@ -1415,6 +1421,7 @@ static void multiply_channels(const float *g, Long high, Long o, const float *v,
 /* The first o of `outputs` channels of a block of rows, from m: 36 matrices (tiles x outputs) that are `apart`. A number that is finite if all are. */
 INLINE double outputs_of_points(const float *m, Long apart, Long outputs, Long o, const float *bias, float *y, float *strip, const Long *y_places,
                                 const float *a, const Tiling *s, Long row, Long rows, const int pixels) {
+    const Long each = pixels * s->down, *tiles = tiles_of(s) + s->tw;
     Vector total = all(0.0f);
     for (Long k = 0; k < o; k += LANES) {
         Long channels = least(LANES, o - k);
@@ -1425,7 +1432,7 @@ INLINE double outputs_of_points(const float *m, Long apart, Long outputs, Long o
             for (Long i = 0; i < some; i++)
                 for (Long j = 0; j < s->tw; j++) {
                     const float *from = m + ((done + i) * s->tw + j) * outputs + k;
-                    float *to = strip + (i * s->y_pitch + j) * pixels * LANES;
+                    float *to = strip + i * each * s->y_pitch * LANES + tiles[j];
                     Vector lines[4][6], points[6], results[4];
 UNROLLED
                     for (int c = 0; c < 6; c++) {
@@ -1439,12 +1446,12 @@ UNROLLED
                         for (int c = 0; c < pixels; c++) {
                             results[c] += add;
                             total += results[c];
-                            store(to + (r * s->y_pitch + c) * LANES, results[c]);
+                            store(to + (r * s->down * s->y_pitch + c * s->aside) * LANES, results[c]);
                         }
                     }
                 }
-            from_vectors(y + image * s->y_step + k * s->oh * s->ow, s->oh * s->ow, channels, y_places, first * pixels * s->ow,
-                         least(s->oh, (first + some) * pixels) * s->ow, strip - first * pixels * s->y_pitch * LANES);
+            from_vectors(y + image * s->y_step + k * s->oh * s->ow, s->oh * s->ow, channels, y_places, first * each * s->ow,
+                         least(s->oh, (first + some) * each) * s->ow, strip - first * each * s->y_pitch * LANES);
         }
     }
     return add_lanes(total);

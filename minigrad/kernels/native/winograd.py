@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.kernels.layouts import Window
 from minigrad.kernels.native import F32, address, lines, room, run, share, vector
 from minigrad.kernels.native.conv import SHARE, SHARES
 from minigrad.kernels.threads import parallel
@@ -36,6 +38,12 @@ def _whole(count: int, lanes: int) -> int:
     return -(-count // lanes) * lanes
 
 
+def _tiles(sizes: Sequence[int], pixels: int, dilation: Sequence[int]) -> tuple[int, int]:
+    """Rows of tiles, and tiles in a row, which has those of all phases of a dilated convolution."""
+    down, across = [-(-size // (d * pixels)) for size, d in zip(sizes, dilation, strict=True)]
+    return down, across * math.prod(dilation)
+
+
 @functools.lru_cache(maxsize=512)
 def _plan(
     n: int,
@@ -44,6 +52,7 @@ def _plan(
     channels: int,
     sizes: tuple[int, ...],
     corner: tuple[int, int],
+    dilation: tuple[int, ...],
     pixels: int,
     lanes: int,
     whole: bool,
@@ -54,10 +63,10 @@ def _plan(
 
     ``once``: shares of outputs have weights, or sums, of their own, and the points of all tiles are one block, up to so many bytes.
     """
-    (c, h, w), (oh, ow), (top, left) = image, sizes, corner
-    th, tw = -(-oh // pixels), -(-ow // pixels)
+    (c, h, w), (oh, ow), (top, left), (down, aside) = image, sizes, corner, dilation
+    (th, tw), across = _tiles(sizes, pixels, dilation), -(-ow // (aside * pixels))
     skip, border = max(-left, 0), 6 - pixels
-    pitch, y_pitch = max(pixels * tw + border + skip, w + max(left, 0)), pixels * tw
+    pitch, y_pitch = max((pixels * across + border) * aside + skip, w + max(left, 0)), pixels * across * aside
     wide, high = _whole(c, lanes), _whole(outputs, lanes)
     together = high if whole or 36 * 4 * TILES * (wide + high) <= CACHE else min(SOME, high)
     rows = n * th
@@ -70,11 +79,14 @@ def _plan(
         step = _step(outputs, c, lanes)
     places = (np.arange(h)[:, None] + top) * pitch + np.arange(w) + max(left, 0)
     y_places = np.arange(oh)[:, None] * y_pitch + np.arange(ow)
-    frame, strip = (pixels * rows + border) * pitch * lanes, pixels * rows * y_pitch * lanes
+    frame, strip = (pixels * rows + border) * down * pitch * lanes, pixels * rows * down * y_pitch * lanes
     points, products = (36 * (rows * tw * count + lanes) for count in (wide, together))
     rooms = [_whole(count, VECTOR) for count in (frame, strip, points, products)]
-    numbers = [c, outputs, h, w, oh, ow, channels * oh * ow, th, tw, top, left, skip, pitch, y_pitch, rows, together, step, *rooms]
-    table = np.concatenate([np.array(numbers, np.int64), places.ravel() * lanes, y_places.ravel() * lanes])
+    numbers = [c, outputs, h, w, oh, ow, channels * oh * ow, th, tw, top, down, aside, pitch, y_pitch, rows, together, step, *rooms]
+    begins = (np.arange(across)[:, None] * pixels * aside + np.arange(aside)).ravel()  # of the tiles of a row's phases
+    tiles, y_tiles = [np.arange(down)[:, None] * each + begins for each in (pitch, y_pitch)]
+    tables = places, y_places, tiles + skip, y_tiles
+    table = np.concatenate([np.array(numbers, np.int64), *[each.ravel() * lanes for each in tables]])
     return _Plan(table, address(table), sum(rooms) + (0 if once is None else 36 * step))
 
 
@@ -115,23 +127,23 @@ def _step(outputs: int, c: int, lanes: int) -> int:
     return _whole(outputs, lanes) * c + lanes  # planes that were a power of two apart would compete for the same cache lines
 
 
-def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Sequence[tuple[int, int]], flipped: bool) -> Any:
-    """Any sizes."""
+def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], window: Window, flipped: bool) -> Any:
+    """Any sizes and dilation."""
     lanes = vector()
     if w.dtype is not F32 or (bias is not None and bias.dtype is not F32):
         return NotImplemented
     m, pixels = matrices(F32, w.shape[2]), 7 - w.shape[2]
     (x,), (w,) = lines(x) or (x,), lines(w) or (w,)
     (o, c), steps = _of_weights(w, flipped)
-    n, image, corner = len(x), x.shape[1:], (padding[0][0], padding[1][0])
+    n, image, corner, dilation = len(x), x.shape[1:], (window.padding[0][0], window.padding[1][0]), window.dilation
     add = np.zeros(o, np.float32) if bias is None else np.ascontiguousarray(bias)
     y = np.empty((n, o, *sizes), np.float32)
-    th, tw = [-(-size // pixels) for size in sizes]
+    th, tw = _tiles(sizes, pixels, dilation)
     tiles = n * th * tw
     products = 36 * tiles * c * o
     most = 4 * o if n == 1 else o / 2  # of more tiles, the transforms for each share take longer than what sharing the outputs saves
     if o > SOME and tiles < most:
-        plan = _plan(n, image, SOME, o, tuple(sizes), corner, pixels, lanes, True, 0, WHOLE)
+        plan = _plan(n, image, SOME, o, tuple(sizes), corner, dilation, pixels, lanes, True, 0, WHOLE)
         totals = np.empty(-(-o // SOME))
         rest = plan.address, o, n * th, *steps, int(flipped), pixels
         arrays = x, w, add, y, m.a, m.b, m.g, totals
@@ -140,27 +152,27 @@ def convolve(x: np.ndarray, w: Any, bias: Any, sizes: Sequence[int], padding: Se
         shares = _rows(n * th, tw, products)
         totals = np.empty(len(shares))
         u, step = _weights(w, m.g, flipped, lanes)
-        plan = _plan(n, image, o, o, tuple(sizes), corner, pixels, lanes, 36 * 4 * c * o > CACHE, step)
+        plan = _plan(n, image, o, o, tuple(sizes), corner, dilation, pixels, lanes, 36 * 4 * c * o > CACHE, step)
         share("winograd", (x, u, add, y, m.a, m.b, totals), plan.scratch, plan.address, shares[0].stop, n * th, pixels, shares=len(shares))
     return y if np.isfinite(totals).all() else None
 
 
-def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequence[tuple[int, int]]) -> Any:
-    """Any sizes."""
+def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], window: Window) -> Any:
+    """Any sizes and dilation."""
     lanes, ours, theirs = vector(), lines(x), lines(y)
     if ours is None or theirs is None:
         return NotImplemented
     (x,), (y,) = ours, theirs
     (n, o, *sizes), c, pixels, taps = y.shape, x.shape[1], 7 - shape[2], shape[2]
     m, wide = matrices(F32, taps), _whole(c, lanes)
-    th, tw = [-(-size // pixels) for size in sizes]
+    corner, dilation = (window.padding[0][0], window.padding[1][0]), window.dilation
+    th, tw = _tiles(sizes, pixels, dilation)
     tiles = n * th * tw
     products = 36 * tiles * c * o
-    corner = padding[0][0], padding[1][0]
     dw = np.empty(shape, np.float32)
 
     def add(outputs: slice, rows: int, count: int) -> np.ndarray:
-        plan = _plan(n, x.shape[1:], outputs.stop - outputs.start, o, tuple(sizes), corner, pixels, lanes, True, 0)
+        plan = _plan(n, x.shape[1:], outputs.stop - outputs.start, o, tuple(sizes), corner, dilation, pixels, lanes, True, 0)
         sums = room(count * 36 * _step(c, outputs.stop - outputs.start, lanes))  # channels in whole vectors
         share("winograd_back", (x, y[:, outputs], m.a, m.b, sums), plan.scratch, plan.address, rows, n * th, pixels, shares=count)
         return sums
@@ -171,7 +183,7 @@ def weight_gradient(x: np.ndarray, y: Any, shape: Sequence[int], padding: Sequen
 
     most = DEEP if tiles < o else WHOLE // 2  # with more, what each thread transforms for itself costs more than it saves
     if o > SOME and 36 * 4 * tiles * wide <= most:
-        plan = _plan(n, x.shape[1:], SOME, o, tuple(sizes), corner, pixels, lanes, True, 0, most)
+        plan = _plan(n, x.shape[1:], SOME, o, tuple(sizes), corner, dilation, pixels, lanes, True, 0, most)
         arrays = x, y, m.a, m.b, m.g, dw
         share("winograd_back_outputs", arrays, plan.scratch, plan.address, o, pixels, shares=-(-o // SOME), calls=max(1, products // SHARE))
     elif tiles < 8 * o:
