@@ -216,6 +216,14 @@ def normalize_rows_back(
     return result, dw, db
 
 
+def move(running: np.ndarray, value: np.ndarray, momentum: float, scale: float) -> None:
+    """running = (1 - momentum) running + momentum scale value, in place."""
+    moved = value * scale
+    moved *= momentum
+    running *= 1.0 - momentum
+    running += moved
+
+
 @native.twin(fast.blend, times=4)
 def blend(g: np.ndarray, x: np.ndarray, m: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """``g * a + (x - m) * b + c``, where m, a, b and c broadcast to x, in one pass."""

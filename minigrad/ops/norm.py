@@ -32,12 +32,14 @@ from minigrad.engine import (
     shape_of,
     sum_to,
     tangent,
+    tensor_types,
     unnamed,
     wrap,
 )
 from minigrad.kernels import native
 from minigrad.kernels import norm as kernels
 from minigrad.kernels.native import norm as fast
+from minigrad.kernels.quiet import quiet
 from minigrad.ops.arguments import number, require_dtype
 from minigrad.ops.batching import behind
 from minigrad.ops.elementwise import add, mul, real, rsqrt, square
@@ -250,8 +252,8 @@ def batch_norm(
     if running_mean is None and running_var is None:
         _check_momentum("batch_norm", momentum)
         return y
-    move_running("batch_norm", running_mean, reshape(array_of(m), (channels,)), momentum)
-    move_running("batch_norm", running_var, mul(reshape(array_of(v), (channels,)), count / max(count - 1, 1)), momentum)
+    move_running("batch_norm", running_mean, m, momentum)
+    move_running("batch_norm", running_var, v, momentum, count / max(count - 1, 1))
     return y
 
 
@@ -271,16 +273,21 @@ def _standardized(input, weight, bias, **options):
     return cast(y, dtype=dtype), m, v
 
 
-def move_running(name: str, running: Any, value: Any, momentum: float) -> None:
-    """Move running statistics, if there are any, towards those of a batch, ``value``, by ``momentum``."""
+def move_running(name: str, running: Any, value: Any, momentum: float, scale: float = 1.0) -> None:
+    """Move running statistics, if there are any, towards those of a batch, ``scale * value``, by ``momentum``."""
     if running is None:
         _check_momentum(name, momentum)
-    else:
-        number(name, "momentum", momentum)
-        value = array_of(value)
-        refuse_write(f"{name}, which moves its running statistics", array_of(running), value)
-        with no_grad():
-            running[...] = wrap(add(mul(array_of(running), 1.0 - momentum), mul(value, momentum)))
+        return
+    number(name, "momentum", momentum)
+    value = array_of(value)
+    plain = type(running) in tensor_types and running._node is None and type(running._data) is type(value) is np.ndarray
+    if plain and running.dtype == value.dtype and running._writable():  # in place, by numpy alone: in half of the time
+        quiet().run(kernels.move, running._data, value.reshape(running.shape), momentum, scale)
+        return
+    value = reshape(value, shape_of_any(running))
+    refuse_write(f"{name}, which moves its running statistics", array_of(running), value)
+    with no_grad():
+        running[...] = wrap(add(mul(array_of(running), 1.0 - momentum), mul(value if scale == 1.0 else mul(value, scale), momentum)))
 
 
 def _check_momentum(name: str, momentum: Any) -> None:
@@ -313,9 +320,8 @@ def instance_norm(
         raise ValueError(f"instance_norm: expected more than 1 spatial element when training, got an input of shape {shape}")
     per_channel = (1, channels) + (1,) * len(space)
     y, m, v = _standardized(input, weight, bias, dim=tuple(range(2, len(shape))), shape=per_channel, eps=eps)
-    move_running("instance_norm", running_mean, mean(reshape(array_of(m), (n, channels)), dim=0), momentum)
-    v = mul(mean(reshape(array_of(v), (n, channels)), dim=0), count / max(count - 1, 1))
-    move_running("instance_norm", running_var, v, momentum)
+    for running, each, scale in ((running_mean, m, 1.0), (running_var, v, count / max(count - 1, 1))):
+        move_running("instance_norm", running, mean(reshape(array_of(each), (n, channels)), dim=0), momentum, scale)
     return y
 
 

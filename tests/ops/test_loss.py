@@ -128,6 +128,25 @@ def test_batch_norm_keeps_running_statistics_as_pytorch_does():
         F.batch_norm(x, mean, var, mg.ones(3), training=True)
 
 
+@pytest.mark.parametrize("norm", [F.batch_norm, F.instance_norm])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_running_statistics_have_the_same_bits_wherever_they_lie(norm, dtype):
+    """In memory of their own, where they are moved in place; or in memory that an array of the user's shares, which keeps its values."""
+    draw = np.random.default_rng(0)
+    runs = [[mg.zeros(3, dtype=getattr(mg, dtype)), mg.ones(3, dtype=getattr(mg, dtype))] for _ in range(2)]
+    for _ in range(3):
+        x = mg.tensor(draw.standard_normal((2, 3, 5)).astype(dtype) + 1)
+        held = [each.numpy() for each in runs[1]]
+        before = [array.copy() for array in held]
+        for mean, var in runs:
+            norm(x, mean, var, None, None, True, 0.3)
+        for array, kept in zip(held, before, strict=True):
+            np.testing.assert_array_equal(array, kept)
+    for alone, shared in zip(*runs, strict=True):
+        np.testing.assert_array_equal(alone.numpy(), shared.numpy())
+        assert alone.dtype == getattr(mg, dtype) and (alone.numpy() != 0).all()
+
+
 @pytest.mark.parametrize("loss", [F.nll_loss, F.cross_entropy])
 def test_a_weight_of_another_dtype_is_refused(loss):
     with pytest.raises(RuntimeError, match="weight has dtype float64, the input float32"):
