@@ -23,6 +23,7 @@ from minigrad.engine.observed import Observer, observer, record_function
 from minigrad.engine.op import F16, F32, ShapeError
 from minigrad.engine.passes import RecordedPass
 from minigrad.engine.together import Part, Together
+from minigrad.kernels.maps import SHARED, shared
 from minigrad.kernels.quiet import quietly
 from minigrad.types import Operand, Tensor
 
@@ -43,6 +44,16 @@ def walk(seeds: Sequence[tuple[Node, Any]], wanted: set[Node] | None, retain: bo
         return _walk(seeds, wanted, retain, record, accumulate, watcher)
     finally:
         watcher.end(depth)
+
+
+def _sum(total: Any, g: Any, in_place: bool = False) -> Any:
+    """``total + g``; ``in_place``: in the memory of ``total``."""
+    if type(total) is type(g) is np.ndarray and total.size > SHARED:
+        return shared(np.add, total, g, out=total if in_place else None)
+    if in_place:
+        total += g
+        return total
+    return total + g
 
 
 def _walk(
@@ -170,9 +181,9 @@ def _walk(
                         mark(None)
                         pending[target] = pending[target] + gradient
                     elif target in owned:
-                        pending[target] += gradient
+                        pending[target] = _sum(pending[target], gradient, in_place=True)
                     else:
-                        total = pending[target] + gradient
+                        total = _sum(pending[target], gradient)
                         pending[target] = total if type(total) is ndarray or is_batched(total) else np.asarray(total)
                         owned.add(target)
             result = gradient = array = None  # a second reference would make deliver() copy the gradient of a leaf

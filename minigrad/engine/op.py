@@ -25,6 +25,7 @@ from minigrad.engine.entry import NAMES_OF_OPS, with_our_names
 from minigrad.engine.graph import Node, Pick, SampleNode, Shell, listeners, numbers, shape_of, tensor_class, tensor_types, wrap
 from minigrad.engine.modes import get_default_dtype, grad_mode, no_number
 from minigrad.engine.observed import PENDING, Observer, observer, observers
+from minigrad.kernels.maps import SHARED
 from minigrad.kernels.quiet import cast_quietly
 from minigrad.types import P, Tensor
 
@@ -115,7 +116,8 @@ class Op:
     =================  =======================================================================================
     ``name``           the kernel's name, without a leading underscore
     ``kernel``         the function of ndarrays that was decorated
-    ``direct``         the same without a frame of Python's, or None; where it raises ``RuntimeError``, the kernel is called
+    ``direct``         the same without a frame of Python's, for arrays of up to SHARED numbers, or None; where it raises ``RuntimeError``, the kernel
+                       is called
     ``function``       the differentiable function that :func:`op` returned
     ``signature``      the signature of the kernel and of the function
     ``formulas``       input -> formula, or None for an input without gradient
@@ -837,9 +839,12 @@ def _generated(op: Op, observed: bool) -> types.CodeType:
         plain = f"_split(_op, {plain})[0]"
         batched_plain = f"{batched_plain}[0]"
     elif op.direct:
-        direct = f"_direct{call}"
+        first = many[0]
         if len(many) == 1:  # of one array numpy makes other floats than the kernel if it has none; with a node it has
-            direct += f" if __{many[0]} is not None or {many[0]}.dtype is _F32 else {plain}"
+            alone = f"(__{first} is not None or {first}.dtype is _F32) and {first}.size <= _LARGE"
+        else:
+            alone = f"type({first}) is not _ndarray or {first}.size <= _LARGE"
+        direct = f"_direct{call} if {alone} else {plain}"
         run = f"            try:\n                out = {direct}\n            except RuntimeError:\n                out = {plain}\n"
     if len(many) == 1 and not op.variadic:
         promoted = _ONE.format(x=many[0])
@@ -952,7 +957,7 @@ def _parameters(op: Op) -> tuple[list[str], list[str], str]:
 
 _SCOPE: dict[str, Any] = {
     "_tensors": tensor_types, "_operand": _operand, "_ndarray": np.ndarray,
-    "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_MISSING": _MISSING,
+    "_NUMBERS": {float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhiqBHIQ")}, "_F32": F32, "_F64": F64, "_BOOL": BOOL, "_LARGE": SHARED, "_MISSING": _MISSING,
     "_Node": Node, "_numbers": numbers, "_next": next, "_sum": sum, "_NOTHING": {}, "_shape_of": shape_of,
     "_grad_mode": grad_mode.get, "_listeners": listeners, "_caller": anomaly.caller, "specialize": specialize,
     "_answer": _answer, "_weaken": weaken, "_several": _record_several, "_ref": weakref.ref, "_linked": _linked, "_Batched": Batched, "_record_batched": _record_batched, "_as_result": _as_result, "_split": _split,

@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad.engine import F32, F64, elementwise, entitled, get_default_dtype, op, shape_of
 from minigrad.kernels import maps, native
+from minigrad.kernels.maps import SHARED, shared
 from minigrad.kernels.native import maps as fast
 from minigrad.kernels.quiet import CONTEXT, quiet
 from minigrad.kernels.tiles import BLOCK
@@ -49,6 +50,8 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
             def kernel(x: Any) -> Any:
                 if type(x) is not ndarray or ((dtype := x.dtype) is not f32 and dtype is not f64 and dtype.kind != "f"):
                     x = real(x)
+                if type(x) is ndarray and x.size > SHARED:
+                    return shared(ufunc, x)
                 try:
                     return run(ufunc, x)
                 except RuntimeError:  # another thread is in that context, or a finaliser runs inside: a copy is a third slower
@@ -57,6 +60,8 @@ def _numpys(ufunc: np.ufunc, floating: bool = False, name: str = "") -> Callable
         else:
 
             def kernel(a: Any, b: Any) -> Any:
+                if (type(a) is ndarray and a.size > SHARED) or (type(b) is ndarray and b.size > SHARED):
+                    return shared(ufunc, a, b)
                 try:
                     return run(ufunc, a, b)
                 except RuntimeError:
