@@ -32,6 +32,12 @@ class Constraint:
 
     lower_bound: Any
     upper_bound: Any
+    _given: tuple[tuple[Any, ...], dict[str, Any]]  # to __init__, for pickle
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Constraint:
+        self = super().__new__(cls)
+        self._given = args, kwargs
+        return self
 
     def __init__(
         self,
@@ -50,6 +56,11 @@ class Constraint:
         """Whether each value is in the set, a bool Tensor."""
         with np.errstate(all="ignore"):
             return wrap(np.asarray(self._test(array_of(value)), np.bool_))
+
+    def __reduce__(self) -> Any:
+        """By the name that it has here, or made anew of what it was made of."""
+        name = next((name for name, value in globals().items() if value is self), None)
+        return name or (_made, (type(self), *self._given))
 
     def __repr__(self) -> str:
         return self.text if self._title is None else f"{self._title}({', '.join([f'{b}={getattr(self, b)}' for b in self._bounds])})"
@@ -153,6 +164,10 @@ class stack(Constraint):
         super().__init__(
             " | ".join(c.text for c in self.cseq), test, event_dim + (dim + event_dim < 0), any(c.is_discrete for c in self.cseq), "Stack"
         )
+
+
+def _made(kind: type[Constraint], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Constraint:
+    return kind(*args, **kwargs)
 
 
 def _whole(x: np.ndarray) -> Any:

@@ -326,7 +326,8 @@ def _serve(channel: Channel, fetcher: Fetcher) -> None:
             except (BrokenPipeError, ConnectionResetError):
                 return
             except BaseException as error:
-                channel.send((which, "error"), _describe(error), slot)
+                with suppress(BrokenPipeError, ConnectionResetError):  # nobody is left who would raise it
+                    channel.send((which, "error"), _describe(error), slot)
     finally:
         finished.set()
 

@@ -1,6 +1,8 @@
 """Transforms of draws, mixtures, and draws made of gamma distributions: PyTorch's numbers and gradients."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from answers import noted
 import minigrad as mg
 import minigrad.torch
 from minigrad import distributions as D
+from minigrad.distributions import constraints
 from minigrad.distributions.gamma import log_slope
 from minigrad.testing import gradcheck
 
@@ -359,3 +362,19 @@ def test_more_trials_than_one():
         np.testing.assert_allclose(mine, other, rtol=1e-7, atol=1e-12)  # PyTorch moves probabilities off 0 and 1
     drawn = D.Multinomial(4, mg.tensor([1.0, 3.0])).sample((5,))
     assert (drawn.sum(-1) == 4).all()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
+def test_constraints_and_what_has_them_are_copied(copied):
+    """Those of the module stay themselves; others have the same bounds and say the same of values."""
+    named = [value for value in vars(constraints).values() if isinstance(value, constraints.Constraint)]
+    assert len(named) > 15 and all(copied(each) is each for each in named)
+    x = mg.tensor([[-1.0, 0.5, 2.0]])
+    of_user = [constraints.interval(0.0, 1.0), constraints.less_than(upper_bound=1.0), constraints.independent(constraints.positive, 1)]
+    of_user += [constraints.cat([constraints.real, constraints.positive], 1, [1, 2]), constraints.stack([constraints.real] * 3, 1)]
+    for each in of_user:
+        new = copied(each)
+        assert type(new) is type(each) and repr(new) == repr(each)
+        np.testing.assert_array_equal(new.check(x).numpy(), each.check(x).numpy())
+    gumbel = D.Gumbel(mg.tensor(0.5), mg.tensor(2.0))
+    np.testing.assert_array_equal(copied(gumbel).log_prob(x).numpy(), gumbel.log_prob(x).numpy())
