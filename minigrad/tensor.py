@@ -321,6 +321,7 @@ def _in_place(op: Callable[Concatenate[Any, P], Any], name: str) -> Callable[Con
     method.__code__ = method.__code__.replace(co_name=name, co_qualname=name)  # what a traceback says, and a picture
     method.__doc__ = f"Give this Tensor the value of ``{name[:-1]}(self, ...)``; see :meth:`Tensor._assign`."
     method.__wrapped__ = op  # type: ignore[attr-defined]  # how it is called, for help() and inspect.signature
+    method.__annotations__ = getattr(op, "__annotations__", {})  # of its parameters, for typing.get_type_hints
     return method
 
 

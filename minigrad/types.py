@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, SupportsIndex, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ForwardRef, ParamSpec, SupportsIndex, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from minigrad.tensor import Tensor as Tensor
-else:  # at run time only a string for annotations: modules that minigrad.tensor imports take the name from here
-    Tensor = "Tensor"
+else:  # modules that minigrad.tensor imports take the name from here; typing.get_type_hints finds the class
+    Tensor = ForwardRef("tensor_class()", module="minigrad.engine.graph")
+    DTypeLike = Any  # numpy.typing takes 5 ms to import
 
-Operand: TypeAlias = "Tensor | np.ndarray | np.generic | float"
+Operand: TypeAlias = Tensor | np.ndarray | np.generic | float
 Array: TypeAlias = Any
 Size: TypeAlias = int | Sequence[int]
 Dims: TypeAlias = int | Sequence[int] | None
-DType: TypeAlias = "DTypeLike | None"
+DType: TypeAlias = DTypeLike | None
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])

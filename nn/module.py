@@ -642,6 +642,9 @@ class Module:
         key = next((c.key for cls in type(self).__mro__ if isinstance(c := vars(cls).get(name), absent.Missing)), "torch.nn.Module")
         raise absent.error(key, name, f"'{type(self).__name__}' object")
 
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if not absent.is_missing(type(self), name)]  # for completion
+
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter, as assigning it does; also the way to declare a parameter that is None."""
         if param is not None and not isinstance(param, Parameter):

@@ -146,6 +146,6 @@ def test_help_of_a_method_in_place_shows_how_it_is_called():
 
 def test_completion_offers_only_what_is_there():
     """An attribute that only says what to use instead is no attribute to a reader: ``dir`` of the class listed 331 of them, and so did ``help``."""
-    for thing in (mg.Tensor, nn.Parameter, mg.ones(1, 1), nn.Parameter(mg.ones(1, 1))):
+    for thing in (mg.Tensor, nn.Parameter, mg.ones(1, 1), nn.Parameter(mg.ones(1, 1)), nn.Linear(1, 1)):
         assert [name for name in dir(thing) if name[0] != "_" and not hasattr(thing, name)] == []
     assert "\n |  all_" not in pydoc.render_doc(mg.Tensor, renderer=pydoc.plaintext)

@@ -11,12 +11,16 @@ import re
 import runpy
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 
 import minigrad
+import minigrad.func
 import minigrad.nn
+import minigrad.nn.functional
+import minigrad.nn.init
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "typed" / "train.py"
@@ -142,3 +146,19 @@ def test_the_reader_of_annotations_sees_what_is_missing():
 
     assert missing(half) == ["y", "rest", "z"]
     assert missing(none) == ["return"]
+
+
+PLACES = [minigrad, minigrad.nn, minigrad.nn.functional, minigrad.nn.init, minigrad.func, minigrad.Tensor, minigrad.nn.Module]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
+def test_type_hints_can_be_read_at_run_time(place):
+    """By tools that check arguments or write forms; the name Tensor stands for the class."""
+    read = {}
+    for name in dir(place):
+        thing = inspect.getattr_static(place, name) if inspect.isclass(place) else getattr(place, name)
+        if name[0] != "_" and callable(thing) and not inspect.isclass(thing) and hasattr(thing, "__annotations__"):
+            read[name] = typing.get_type_hints(thing)
+    assert read
+    if place is minigrad:
+        assert minigrad.Tensor in typing.get_args(read["exp"]["input"])
