@@ -269,6 +269,15 @@ def require_dtype(name: str, input: Any, **others: Any) -> None:
             raise RuntimeError(f"{name}: input is {dtype.name} but {what} is {other.dtype.name}; convert one, as in x.to(w.dtype)")
 
 
+def require_broadcast(name: str, **operands: Any) -> tuple[int, ...]:
+    """The shape that the operands broadcast to. Raises ``ShapeError`` if they do not."""
+    try:
+        return np.broadcast_shapes(*[tuple(x.shape) for x in operands.values()])
+    except ValueError:
+        shapes = " and ".join([f"{what} {tuple(x.shape)}" for what, x in operands.items()])
+        raise ShapeError(f"{name}: {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1") from None
+
+
 def along(dim: int, key: Any) -> tuple:
     """The index that applies ``key`` to dimension ``dim``, which is not negative."""
     return (*[slice(None)] * dim, key)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine import ShapeError, batched, cast, each_sample, known_as, lifted, no_grad, op, public, unnamed
-from minigrad.ops.arguments import flag, number, positive_dim
+from minigrad.engine import ShapeError, batched, broadcast_to, cast, each_sample, known_as, lifted, no_grad, op, public, unnamed
+from minigrad.ops.arguments import flag, number, positive_dim, require_broadcast
 from minigrad.ops.batching import matrices
 from minigrad.ops.elementwise import clamp, eq, where
 from minigrad.ops.gathering import index_select
 from minigrad.ops.precision import in_float32
 from minigrad.ops.products import matmul
 from minigrad.ops.reduce import norm, sum
-from minigrad.ops.shape import broadcast_tensors, transpose, unsqueeze
+from minigrad.ops.shape import transpose, unsqueeze
 from minigrad.tree import array_of, numbers_of
 from minigrad.types import Array, Tensor
 
@@ -40,7 +40,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along ``dim``, one of the dimensions that they broadcast to: ``torch.nn.functional.cosine_similarity``.
 
-    The dtype is the floating one that they promote to. Raises ``TypeError`` if both are of integers.
+    The dtype is the floating one that they promote to. Raises ``TypeError`` if both are of integers, ``ShapeError`` if they do not broadcast.
     """
     if not eps >= 0:
         raise ValueError(f"cosine_similarity: eps must be 0 or above, but is {eps}")
@@ -50,7 +50,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     dtype = np.result_type(*floating)  # of 0-d tensors too: they are vectors here
     x1, x2 = (x if x.dtype == dtype else cast(x, dtype=dtype) for x in (x1, x2))
     if x1.shape != x2.shape:
-        x1, x2 = broadcast_tensors(x1, x2)  # first, so that dim is one of the result's
+        shape = require_broadcast("cosine_similarity", x1=x1, x2=x2)
+        x1, x2 = broadcast_to(x1, shape), broadcast_to(x2, shape)  # first, so that dim is one of the result's
     a = clamp(norm(x1, 2.0, dim, keepdim=True), min=eps)
     b = clamp(norm(x2, 2.0, dim, keepdim=True), min=eps)
     return sum((x1 / a) * (x2 / b), dim=dim)
@@ -60,6 +61,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 @in_float32
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension: ``torch.nn.functional.pairwise_distance``."""
+    if x1.shape != x2.shape:
+        require_broadcast("pairwise_distance", x1=x1, x2=x2)
     return norm(x1 - x2 + eps, p, -1, keepdim=flag("pairwise_distance", "keepdim", keepdim))
 
 

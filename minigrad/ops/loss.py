@@ -38,7 +38,7 @@ from minigrad.kernels.quiet import quiet
 from minigrad.kernels.sums import add_reduce
 from minigrad.ops import elementwise as ew
 from minigrad.ops.activation import hardtanh, logsigmoid
-from minigrad.ops.arguments import flag, number, whole
+from minigrad.ops.arguments import flag, number, require_broadcast, whole
 from minigrad.ops.batching import merged, split
 from minigrad.ops.index import getitem
 from minigrad.ops.precision import in_float32
@@ -413,15 +413,6 @@ def check_same_shape(name: str, input: Any, target: Any) -> None:
     """Raise ``ShapeError`` unless input and target have one shape."""
     if tuple(input.shape) != tuple(target.shape):
         raise ShapeError(f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape")
-
-
-def require_broadcast(name: str, **operands: Any) -> tuple[int, ...]:
-    """The shape that the operands broadcast to. Raises ``ShapeError`` if they do not."""
-    try:
-        return np.broadcast_shapes(*[tuple(x.shape) for x in operands.values()])
-    except ValueError:
-        shapes = " and ".join([f"{what} {tuple(x.shape)}" for what, x in operands.items()])
-        raise ShapeError(f"{name}: {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1") from None
 
 
 def _same_shape(name: str, input: Any, target: Any) -> tuple[Any, Any]:

@@ -12,12 +12,12 @@ import numpy as np
 
 from minigrad.engine import ShapeError, known_as, public
 from minigrad.ops.activation import logsigmoid
-from minigrad.ops.arguments import flag
+from minigrad.ops.arguments import flag, require_broadcast
 from minigrad.ops.batching import sample_by_sample
 from minigrad.ops.distance import pairwise_distance
 from minigrad.ops.elementwise import clamp, eq, logaddexp, minimum, ne, sqrt, square, where
 from minigrad.ops.gathering import gather
-from minigrad.ops.loss import check_same_shape, of_dtype, reduced, reduction_of, require_broadcast, weighted
+from minigrad.ops.loss import check_same_shape, of_dtype, reduced, reduction_of, weighted
 from minigrad.ops.precision import in_float32
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import reshape, unsqueeze

@@ -150,6 +150,12 @@ def test_cosine_similarity_broadcasts_before_it_sums():
     np.testing.assert_allclose(F.cosine_similarity(mg.ones(3), mg.ones(4, 3), dim=0).numpy(), np.ones(3), rtol=1e-6)
 
 
+@pytest.mark.parametrize("distance", [F.cosine_similarity, F.pairwise_distance])
+def test_distances_of_vectors_that_do_not_broadcast(distance):
+    with pytest.raises(mg.ShapeError, match=rf"^{distance.__name__}: x1 \(4, 3\) and x2 \(2, 3\) do not broadcast: "):
+        distance(mg.ones(4, 3), mg.ones(2, 3))
+
+
 def test_gaussian_nll_loss_broadcasts_the_variance_along_the_batch():
     found = F.gaussian_nll_loss(mg.ones(4, 3), mg.zeros(4, 3), mg.tensor([[1.0, 2.0, 3.0]]))
     np.testing.assert_allclose(found.item(), 0.6042, atol=1e-4)
