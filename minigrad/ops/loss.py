@@ -426,8 +426,8 @@ def _same_shape(name: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 
 def of_dtype(loss: Any, dtype: Any) -> Any:
-    """``loss`` in the dtype that PyTorch's has for operands of two floating dtypes."""
-    return loss if loss.dtype == dtype else cast(loss, dtype=dtype)
+    """``loss`` in the dtype that PyTorch's has for operands of two floating dtypes. Integers have no losses: theirs stays floating."""
+    return loss if loss.dtype == dtype or dtype.kind != "f" else cast(loss, dtype=dtype)
 
 
 def weighted(losses: Any, weight: Any, reduction: str) -> Any:

@@ -264,6 +264,15 @@ def test_thresholds_and_variances_that_are_refused():
         F.gaussian_nll_loss(x, t, mg.ones(3))
 
 
+@pytest.mark.parametrize(
+    ("name", "loss"), [("huber_loss", 0.5), ("smooth_l1_loss", 0.5), ("soft_margin_loss", math.log(1 + math.exp(-1)) / 2 + math.log(2) / 2)]
+)
+def test_losses_of_integers_are_not_rounded(name, loss):
+    x, y = mg.tensor([0, 1]), mg.tensor([1, 0]) if name != "soft_margin_loss" else mg.tensor([1, 1])
+    assert getattr(F, name)(x, y).item() == pytest.approx(loss)
+    assert getattr(F, name)(x, y.float()).item() == pytest.approx(loss)
+
+
 def test_linear_cross_entropy_is_cross_entropy_of_linear():
     x, t = mg.tensor(_X), mg.tensor([1, 3])
     w, b = mg.randn(4, 3, dtype=mg.float64), mg.randn(4, dtype=mg.float64)
