@@ -430,9 +430,15 @@ def of_dtype(loss: Any, dtype: Any) -> Any:
     return loss if loss.dtype == dtype or dtype.kind != "f" else cast(loss, dtype=dtype)
 
 
-def weighted(losses: Any, weight: Any, reduction: str) -> Any:
-    """The losses times their weights, reduced; a mean is divided by the number of losses, not by the sum of the weights."""
-    return reduced(losses if weight is None else losses * weight, reduction)
+def weighted(name: str, losses: Any, weight: Any, reduction: str) -> Any:
+    """The losses times their weights, reduced; a mean is divided by the number of losses, not by the sum of the weights.
+
+    Raises ``ShapeError`` unless losses and weights broadcast.
+    """
+    if weight is not None:
+        require_broadcast(name, input=losses, weight=weight)
+        losses = losses * weight
+    return reduced(losses, reduction)
 
 
 def _check_same_weight(name: str, shape: tuple[int, ...], weight: Any) -> None:
@@ -505,7 +511,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     losses = _huber(input - target, delta=float(delta), factor=1.0)
     if weight is not None:
         _check_same_weight("huber_loss", shape, weight)
-    return of_dtype(weighted(losses, weight, reduction), dtype)
+    return of_dtype(weighted("huber_loss", losses, weight, reduction), dtype)
 
 
 @native.twin(maps.huber_back)
@@ -582,7 +588,7 @@ def binary_cross_entropy(
     wanted = numbers_of(target)
     if not ((wanted >= 0) & (wanted <= 1)).all():
         raise RuntimeError("binary_cross_entropy: the target must be probabilities between 0 and 1")
-    return weighted(_binary_cross_entropy(input, target), weight, reduction)
+    return weighted("binary_cross_entropy", _binary_cross_entropy(input, target), weight, reduction)
 
 
 @native.twin(maps.each("with_logits", 2), times=0)
@@ -630,7 +636,9 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Binary cross-entropy of sigmoid(input), exact for any logit: ``torch.nn.functional.binary_cross_entropy_with_logits``.
 
-    (1 - t) x - (1 + (pos_weight - 1) t) logsigmoid(x).
+    (1 - t) x - (1 + (pos_weight - 1) t) logsigmoid(x). ``weight`` and ``pos_weight`` broadcast to the input.
+
+    Raises ``ShapeError`` if the shapes do not fit.
 
     >>> import minigrad as mg, minigrad.nn.functional as F
     >>> F.binary_cross_entropy_with_logits(mg.tensor([1e4, 0.0]), mg.tensor([1.0, 1.0]))
@@ -640,11 +648,12 @@ def binary_cross_entropy_with_logits(
     reduction = reduction_of(name, reduction, size_average, reduce)
     check_same_shape(name, input, target)
     if pos_weight is None and input.dtype == target.dtype:
-        return weighted(_with_logits(input, target), weight, reduction)
+        return weighted(name, _with_logits(input, target), weight, reduction)
     positive = logsigmoid(input)
     if pos_weight is not None:
+        require_broadcast(name, input=input, pos_weight=pos_weight)
         positive = positive * ((pos_weight - 1.0) * target + 1.0)
-    return weighted((1.0 - target) * input - positive, weight, reduction)
+    return weighted(name, (1.0 - target) * input - positive, weight, reduction)
 
 
 @in_float32

@@ -244,10 +244,11 @@ def multilabel_soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Binary cross-entropy of sigmoid(input), mean over the classes: ``torch.nn.functional.multilabel_soft_margin_loss``."""
-    reduction = reduction_of("multilabel_soft_margin_loss", reduction, size_average, reduce)
-    check_same_shape("multilabel_soft_margin_loss", input, target)
+    name = "multilabel_soft_margin_loss"
+    reduction = reduction_of(name, reduction, size_average, reduce)
+    check_same_shape(name, input, target)
     losses = logsigmoid(input) * target + logsigmoid(input * -1.0) * (1.0 - target)
-    return reduced(sum(weighted(losses, weight, "none"), dim=-1) / -float(input.shape[-1] if input.shape else 1), reduction)
+    return reduced(sum(weighted(name, losses, weight, "none"), dim=-1) / -float(input.shape[-1] if input.shape else 1), reduction)
 
 
 public(__name__)

@@ -251,6 +251,20 @@ def test_shapes_of_input_target_and_weight_are_one(name):
             function(mg.tensor(_P), mg.tensor(_T), weight=mg.ones(3))
 
 
+@pytest.mark.parametrize(
+    ("name", "weight"),
+    [
+        ("binary_cross_entropy", "weight"),
+        ("binary_cross_entropy_with_logits", "weight"),
+        ("binary_cross_entropy_with_logits", "pos_weight"),
+        ("multilabel_soft_margin_loss", "weight"),
+    ],
+)
+def test_weights_that_do_not_broadcast(name, weight):
+    with pytest.raises(ShapeError, match=rf"^{name}: input \(2, 3\) and {weight} \(2,\) do not broadcast: "):
+        getattr(F, name)(mg.tensor(_P), mg.tensor(_T), **{weight: mg.ones(2)})
+
+
 def test_thresholds_and_variances_that_are_refused():
     x, t = mg.tensor(_X), mg.tensor(_T)
     for delta in (0.0, -1.0):
