@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import ShapeError, each_sample, entitled, public
+from minigrad.ops.arguments import require_broadcast
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import where
 from minigrad.ops.precision import in_float32
@@ -46,20 +47,21 @@ def scaled_dot_product_attention(
         enable_gqa: groups of query heads share one head of key and value.
 
     Returns (..., L, Ev). A query whose keys are all masked gives zeros, as in PyTorch.
+
+    Raises:
+        ShapeError: sizes that do not fit, or a mask that does not broadcast to (..., L, S).
+        RuntimeError: dtypes that differ, or both ``attn_mask`` and ``is_causal``. TypeError: a mask of integers.
     """
     if query.dtype.kind != "f":
         raise RuntimeError(f"scaled_dot_product_attention: query must be floating, not {query.dtype.name}")
-    if min(len(x.shape) for x in (query, key, value)) < 2:
-        shapes = f"query {tuple(query.shape)}, key {tuple(key.shape)}, value {tuple(value.shape)}"
-        raise ShapeError(f"scaled_dot_product_attention: (..., L, E) is needed: two dimensions at least, not {shapes}")
+    _check_sizes(query, key, value, enable_gqa)
     for what, other in (("key", key), ("value", value)):
         if other.dtype != query.dtype:
             raise RuntimeError(
                 f"scaled_dot_product_attention: query is {query.dtype.name} but {what} is {other.dtype.name}; convert one, as in k.to(q.dtype)"
             )
     if enable_gqa:
-        repeats = query.shape[-3] // key.shape[-3]
-        key, value = repeat_interleave(key, repeats, -3), repeat_interleave(value, repeats, -3)
+        key, value = [repeat_interleave(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value)]
     weights = matmul(query * (max(query.shape[-1], 1) ** -0.5 if scale is None else scale), transpose(key, -2, -1))  # ... L S
     mask: Any = attn_mask
     if is_causal:
@@ -70,12 +72,35 @@ def scaled_dot_product_attention(
         kind = array_of(mask).dtype
         if kind.kind not in "bf":
             raise TypeError(f"scaled_dot_product_attention: attn_mask must be boolean or floating, not {kind}")
+        require_broadcast("scaled_dot_product_attention", **{"scores (..., L, S)": weights, "attn_mask": mask})
         weights = where(mask, weights, -math.inf) if kind.kind == "b" else weights + mask
     out = matmul(dropout(_softmax_or_zero(weights), dropout_p, dropout_p > 0.0), value)
     alike = len(query.shape) == 4 and query.shape[-1] == key.shape[-1] == value.shape[-1] and not dropout_p
     if alike and not getattr(attn_mask, "requires_grad", False):  # what PyTorch computes in one step
         entitled(out, "ScaledDotProductFlashAttentionForCpuBackward0")
     return out
+
+
+def _check_sizes(query: Any, key: Any, value: Any, grouped: bool) -> None:
+    """Raise ``ShapeError`` unless the operands are (..., L, E), (..., S, E) and (..., S, Ev), with the heads that ``grouped`` needs."""
+    q, k, v = tuple(query.shape), tuple(key.shape), tuple(value.shape)
+    rule = ""
+    if min(len(q), len(k), len(v)) < 2:
+        rule = "(..., L, E) is needed: two dimensions at least"
+    elif q[-1] != k[-1]:
+        rule = f"query and key must have one size E, but have {q[-1]} and {k[-1]}"
+    elif k[-2] != v[-2]:
+        rule = f"key and value must have one length S, but have {k[-2]} and {v[-2]}"
+    elif grouped and (min(len(q), len(k), len(v)) < 3 or any(not n or q[-3] % n for n in (k[-3], v[-3]))):
+        rule = "with enable_gqa the heads of key and value, their dimension -3, must divide those of the query"
+    elif not q[:-2] == k[:-2] == v[:-2]:
+        own = 3 if grouped else 2
+        try:
+            np.broadcast_shapes(q[:-own], k[:-own], v[:-own])
+        except ValueError:
+            rule = f"the dimensions before the last {own} do not broadcast"
+    if rule:
+        raise ShapeError(f"scaled_dot_product_attention: {rule} (query {q}, key {k}, value {v})")
 
 
 def _softmax_or_zero(scores: Any) -> Any:

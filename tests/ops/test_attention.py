@@ -136,6 +136,14 @@ SIZE = (4, 2, 8)
         (lambda: nn.Transformer(8, 2, 1, 1)(mg.ones(3, 2, 6), mg.ones(3, 2, 8)), mg.ShapeError, "must have 8 features (d_model)"),
         (lambda: nn.Transformer(8, 2, 1, 1)(mg.ones(3, 2, 8), mg.ones(3, 4, 8)), mg.ShapeError, "must have the same batch size"),
         (lambda: F.scaled_dot_product_attention(mg.ones(2, 3), mg.ones(2, 3), mg.ones(2, 3), mg.ones(2, 2).int()), TypeError, "boolean or floating"),
+        (lambda: dot_product((4,), (5, 4), (5, 4)), mg.ShapeError, "two dimensions at least (query (4,), key (5, 4), value (5, 4))"),
+        (lambda: dot_product((3, 4), (5, 6), (5, 6)), mg.ShapeError, "scaled_dot_product_attention: query and key must have one size E, but have 4 and 6 (query (3, 4), key (5, 6)"),
+        (lambda: dot_product((3, 4), (5, 4), (6, 4)), mg.ShapeError, "key and value must have one length S, but have 5 and 6"),
+        (lambda: dot_product((2, 3, 4), (5, 3, 4), (5, 3, 4)), mg.ShapeError, "the dimensions before the last 2 do not broadcast (query (2, 3, 4)"),
+        (lambda: dot_product((4, 3, 4), (3, 3, 4), (2, 3, 4), enable_gqa=True), mg.ShapeError, "must divide those of the query"),
+        (lambda: dot_product((3, 4), (3, 4), (3, 4), enable_gqa=True), mg.ShapeError, "must divide those of the query"),
+        (lambda: dot_product((2, 4, 3, 4), (3, 2, 3, 4), (3, 2, 3, 4), enable_gqa=True), mg.ShapeError, "before the last 3 do not broadcast"),
+        (lambda: dot_product((3, 4), (5, 4), (5, 4), attn_mask=mg.ones(4, 5)), mg.ShapeError, "(3, 5) and attn_mask (4, 5) do not broadcast"),
     ],
 )  # fmt: skip
 def test_errors(call, error, message):
@@ -145,6 +153,17 @@ def test_errors(call, error, message):
 
 def attend(query=SIZE, key=SIZE, value=SIZE, **options):
     return nn.MultiheadAttention(8, 2)(mg.ones(query), mg.ones(key), mg.ones(value), **options)
+
+
+def dot_product(*shapes, **options):
+    return F.scaled_dot_product_attention(*map(mg.ones, shapes), **options)
+
+
+def test_groups_of_heads_may_differ_for_key_and_value():
+    query, key, value = mg.randn(4, 3, 5), mg.randn(2, 6, 5), mg.randn(1, 6, 5)
+    found = F.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+    wanted = F.scaled_dot_product_attention(query, key.repeat_interleave(2, 0), value)
+    np.testing.assert_array_equal(found.numpy(), wanted.numpy())
 
 
 def test_a_shift_can_be_learnt():
