@@ -283,9 +283,9 @@ def _run_hooks(node: Node, g: Any, record: bool, pending: dict[Node, Any], neede
         changed = hook(g if record else wrap(g))
         if changed is not None:
             shape, dtype = getattr(changed, "shape", None), getattr(changed, "dtype", None)
-            if shape != node.shape or dtype != node.dtype:
-                given = getattr(dtype, "name", dtype)
-                raise ShapeError(f"hook on {node.name}: returned {given}{shape} for a gradient of {node.dtype.name}{node.shape}")
+            if shape is None or shape != node.shape or dtype != node.dtype:
+                given = type(changed).__name__ if shape is None else f"{getattr(dtype, 'name', dtype)}{tuple(shape)}"
+                raise ShapeError(f"hook on {node.name}: returned {given} for a gradient of {node.dtype.name}{node.shape}")
             g = changed if record else getattr(changed, "_data", changed)
     return g
 

@@ -986,7 +986,11 @@ def test_hooks_see_and_replace_the_complete_gradient():
     assert x.grad.tolist() == [40, 40, 40]
     y = x * 2
     y.register_hook(lambda g: g.sum())
-    with pytest.raises(engine.ShapeError, match="hook on"):
+    with pytest.raises(engine.ShapeError, match=r"hook on mul: returned float64\(\) for a gradient of float64\(3,\)"):
+        y.sum().backward()
+    y = x * 2
+    y.register_hook(lambda g: 3.0)
+    with pytest.raises(engine.ShapeError, match=r"hook on mul: returned float for a gradient of float64\(3,\)"):
         y.sum().backward()
 
 
