@@ -472,8 +472,10 @@ def mse_loss(
 
 
 def _weighted_mean(name: str, shape: tuple[int, ...], losses: Any, weight: Any, reduction: str) -> Any:
-    """The losses, reduced; a mean with weights is divided by their sum."""
+    """The losses, reduced; a mean with weights is divided by their sum. Raises ``TypeError`` for the mean of integers."""
     if weight is None:
+        if reduction == "mean" and losses.dtype.kind not in "fc":
+            raise TypeError(f"{name}: a floating dtype is needed, not {losses.dtype.name}; convert with x.float()")
         return reduced(losses, reduction)
     _check_same_weight(name, shape, weight)
     losses = losses * weight

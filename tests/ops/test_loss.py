@@ -251,6 +251,14 @@ def test_shapes_of_input_target_and_weight_are_one(name):
             function(mg.tensor(_P), mg.tensor(_T), weight=mg.ones(3))
 
 
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+def test_integers_have_no_mean(name):
+    function, x, y = getattr(F, name), mg.tensor([0, 1]), mg.tensor([1, 0])
+    with pytest.raises(TypeError, match=f"^{name}: a floating dtype is needed, not int64; convert with x.float"):
+        function(x, y)
+    assert function(x, y, reduction="sum").item() == 2 and function(x.float(), y).item() == 1
+
+
 @pytest.mark.parametrize(
     ("name", "weight"),
     [
