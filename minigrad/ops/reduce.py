@@ -967,8 +967,10 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 @linear_in("weights")
 @op(input=None, weights=lambda g, input: index.getitem(g, index=(input,)))
 def _bincount(input: Array, weights: Array = None, minlength: int = 0) -> Array:
-    if input.ndim != 1 or input.dtype.kind not in "iu" or (input.size and input.min() < 0):
+    if input.ndim != 1 or input.dtype.kind not in "iu":
         raise ShapeError(f"bincount: a vector of integers >= 0 is needed, not {input.dtype.name} of shape {input.shape}")
+    if input.size and (least := input.min()) < 0:
+        raise ShapeError(f"bincount: a vector of integers >= 0 is needed, and this one has {least}")
     if weights is not None and weights.shape != input.shape:
         raise ShapeError(f"bincount: weights {weights.shape} must have the shape {input.shape} of the input")
     total = np.bincount(input, weights, minlength)
