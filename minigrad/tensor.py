@@ -1129,8 +1129,14 @@ class Tensor(TensorBase, metaclass=_TensorType):
         return self._fill(value, "fill_")
 
     def copy_(self: Self, other: Any, non_blocking: builtins.bool = False) -> Self:
-        """Copy the values of ``other``, broadcast and converted to this Tensor's shape and dtype. ``non_blocking`` has no effect on a CPU."""
-        return self._fill(other, "copy_")
+        """Copy the values of ``other``, broadcast and converted to this Tensor's shape and dtype. ``non_blocking`` has no effect on a CPU.
+
+        Raises ``ShapeError`` if ``other`` does not broadcast to this Tensor's shape.
+        """
+        try:
+            return self._fill(other, "copy_")
+        except engine.ShapeError:
+            raise engine.ShapeError(f"copy_: a value of shape {engine.shape_of(other)} does not broadcast to {tuple(self.shape)}") from None
 
     def _fill(self: Self, value: Any, name: str) -> Self:
         before = self._node

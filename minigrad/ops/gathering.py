@@ -460,7 +460,11 @@ def masked_fill(input: Tensor, mask: Operand, value: Operand) -> Tensor:
     if shape_of(value):
         raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, not of shape {shape_of(value)}")
     value = cast(value, dtype=input.dtype) if hasattr(value, "dtype") else number_of("masked_fill", value, input.dtype)
-    return ew.where(_mask("masked_fill", mask), value, input)
+    try:
+        return ew.where(_mask("masked_fill", mask), value, input)
+    except ShapeError:
+        shapes = f"input {shape_of(input)} and mask {shape_of(mask)}"
+        raise ShapeError(f"masked_fill: {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1") from None
 
 
 @known_as("MaskedSelectBackward0")
