@@ -1125,7 +1125,7 @@ class Tensor(TensorBase, metaclass=_TensorType):
     def fill_(self: Self, value: Any) -> Self:
         """Set every element to ``value``."""
         if np.ndim(getattr(value, "_data", value)):
-            raise RuntimeError(f"fill_: a number or a 0-d tensor is needed, not shape {np.shape(value)}; copy_ takes more")
+            raise RuntimeError(f"fill_: a number or a 0-d tensor is needed, not shape {engine.shape_of(value)}; copy_ takes more")
         return self._fill(value, "fill_")
 
     def copy_(self: Self, other: Any, non_blocking: builtins.bool = False) -> Self:

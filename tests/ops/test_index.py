@@ -137,6 +137,7 @@ X = mg.tensor(np.zeros((2, 3)))
         (lambda: X.__setitem__(2, 1.0), IndexError, "setitem: index 2 is out of bounds for dimension 0 with size 2"),
         (lambda: X.__setitem__(0, [1.0, 2.0]), mg.ShapeError, r"setitem: a value of shape \(2,\) does not broadcast to \(3,\)"),
         (lambda: X.copy_(mg.ones(2)), mg.ShapeError, r"^copy_: a value of shape \(2,\) does not broadcast to \(2, 3\)"),
+        (lambda: X.fill_(mg.ones(2)), RuntimeError, r"^fill_: a number or a 0-d tensor is needed, not shape \(2,\); copy_"),
         (lambda: X[0].copy_(mg.ones(2)), mg.ShapeError, r"^copy_: a value of shape \(2,\) does not broadcast to \(3,\)"),
         (lambda: X.__setitem__(np.ones((2, 3), bool), [1.0, 2.0]), mg.ShapeError, r"\(2,\) does not broadcast to \(6,\)"),
         (lambda: X.__setitem__(np.ones((2, 3), bool), mg.zeros(2, 2)), mg.ShapeError, r"\(2, 2\) does not broadcast to \(6,\)"),
