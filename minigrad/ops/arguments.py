@@ -271,10 +271,11 @@ def require_dtype(name: str, input: Any, **others: Any) -> None:
 
 def require_broadcast(name: str, **operands: Any) -> tuple[int, ...]:
     """The shape that the operands broadcast to. Raises ``ShapeError`` if they do not."""
+    found = {what: tuple(getattr(x, "shape", ())) for what, x in operands.items()}  # a number has none
     try:
-        return np.broadcast_shapes(*[tuple(x.shape) for x in operands.values()])
+        return np.broadcast_shapes(*found.values())
     except ValueError:
-        shapes = " and ".join([f"{what} {tuple(x.shape)}" for what, x in operands.items()])
+        shapes = " and ".join([f"{what} {shape}" for what, shape in found.items()])
         raise ShapeError(f"{name}: {shapes} do not broadcast: aligned at the last dimension, sizes must be equal or 1") from None
 
 
